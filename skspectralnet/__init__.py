@@ -1,0 +1,11 @@
+"""Spectral clustering with a network that learns the embedding, for scikit-learn."""
+
+from importlib.metadata import version
+
+from skspectralnet import metrics
+from skspectralnet._clustering import SpectralNetClustering
+from skspectralnet._embedding import SpectralNetEmbedding
+
+__version__ = version("skspectralnet")
+
+__all__ = ["SpectralNetClustering", "SpectralNetEmbedding", "__version__", "metrics"]

@@ -1,0 +1,249 @@
+"""Distances of one batch into a weighted graph: pure functions of tensors."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+
+class SparseAffinity(NamedTuple):
+    r"""A symmetric affinity :math:`W = (A + A^T) / 2`, with A kept as edge lists.
+
+    Row i of A holds the weights of the edges to its `k` neighbours. The same
+    edges sorted by their target give the product with :math:`A^T` without building
+    a matrix.
+    """
+
+    neighbors: torch.Tensor  # (b, k) int64, targets of the edges of each row
+    weights: torch.Tensor  # (b, k)
+    sources: torch.Tensor  # (b * k,) int64, sources of the edges sorted by target
+    offsets: torch.Tensor  # (b,) int64, where each target's edges begin
+    source_weights: torch.Tensor  # (b * k,)
+    degrees: torch.Tensor  # (b,) row sums of W
+
+    def apply(self, Y):
+        """Return ``W @ Y``, of shape (b, q) as Y."""
+        out = F.embedding_bag(
+            self.neighbors, Y, per_sample_weights=self.weights.to(Y.dtype), mode="sum"
+        )
+        back = F.embedding_bag(
+            self.sources,
+            Y,
+            self.offsets,
+            per_sample_weights=self.source_weights.to(Y.dtype),
+            mode="sum",
+        )
+        return 0.5 * (out + back)
+
+
+class DenseAffinity(NamedTuple):
+    """A symmetric affinity of a batch as a full matrix with a zero diagonal."""
+
+    matrix: torch.Tensor  # (b, b)
+    degrees: torch.Tensor  # (b,)
+
+    def apply(self, Y):
+        """Return ``W @ Y``, of shape (b, q) as Y."""
+        return self.matrix.to(Y.dtype) @ Y
+
+
+def squared_distances(points):
+    """All squared Euclidean distances of a batch by one matrix product.
+
+    Parameters
+    ----------
+    points : tensor of shape (b, d)
+
+    Returns
+    -------
+    tensor of shape (b, b)
+        *Squared* distances, at least 0, with an infinite diagonal: no row is its
+        own neighbour.
+    """
+    squares = points.square().sum(dim=1)
+    distances = torch.addmm(squares[None, :], points, points.T, alpha=-2.0)
+    distances.add_(squares[:, None]).clamp_(min=0.0)
+    return distances.fill_diagonal_(torch.inf)
+
+
+def nearest_in_batch(points, n_neighbors):
+    """The nearest rows of each row of a batch, itself left out.
+
+    The neighbours are found with :func:`squared_distances`; the distances returned
+    are computed again from the differences, because the matrix product loses the
+    digits of points that lie close together.
+
+    Parameters
+    ----------
+    points : tensor of shape (b, d)
+    n_neighbors : int
+        At most b - 1.
+
+    Returns
+    -------
+    neighbors : tensor of shape (b, n_neighbors), int64
+    squared : tensor of shape (b, n_neighbors)
+        *Squared* distances, in no particular order.
+    """
+    _, neighbors = squared_distances(points).topk(
+        n_neighbors, dim=1, largest=False, sorted=False
+    )
+    squared = torch.empty_like(neighbors, dtype=points.dtype)
+    for j in range(n_neighbors):  # (b, d) at a time: a (b, k, d) array is slower
+        squared[:, j] = (points - points[neighbors[:, j]]).square().sum(dim=1)
+    return neighbors, squared
+
+
+def self_tuning_weights(neighbors, squared):
+    r"""Self-tuning weights of Zelnik-Manor and Perona (2004), Eq. (2).
+
+    .. math:: w_{ij} = \exp\left(-\frac{d_{ij}^2}{\sigma_i \sigma_j}\right)
+
+    with :math:`\sigma_i` the *distance* (not squared) of row i to its k-th, here its
+    farthest listed, neighbour. Numerator and denominator are both squared lengths:
+    the weights do not change when all points are multiplied by a constant.
+
+    Parameters
+    ----------
+    neighbors : tensor of shape (b, k), int64
+    squared : tensor of shape (b, k)
+        *Squared* distances.
+
+    Returns
+    -------
+    tensor of shape (b, k)
+    """
+    sigma = squared.amax(dim=1).sqrt()  # (b,)
+    # Rows with k exact duplicates have no scale of their own: the floor keeps 0 / 0
+    # out, and a weight of 1 between them.
+    sigma = sigma.clamp(min=max(1e-6 * float(sigma.mean()), 1e-30))
+    return torch.exp(-(squared / sigma[:, None]) / sigma[neighbors])
+
+
+def rbf_matrix(squared, gamma):
+    r"""Gaussian affinity of all pairs, :math:`w_{ij} = \exp(-\gamma d_{ij}^2)`.
+
+    Parameters
+    ----------
+    squared : tensor of shape (b, b)
+        *Squared* distances with an infinite diagonal.
+    gamma : float
+        In units of one over a squared distance.
+
+    Returns
+    -------
+    tensor of shape (b, b), with a zero diagonal
+    """
+    return torch.exp(-gamma * squared)
+
+
+def median_gamma(squared, n_neighbors):
+    r"""One global Gaussian scale from the data: :math:`\gamma = 1 / \sigma^2`.
+
+    :math:`\sigma` is the median over the batch of the distance to the k-th
+    neighbour.
+
+    Parameters
+    ----------
+    squared : tensor of shape (b, b)
+        *Squared* distances with an infinite diagonal.
+    n_neighbors : int
+
+    Returns
+    -------
+    float
+    """
+    kth = squared.topk(n_neighbors, dim=1, largest=False, sorted=False)[0].amax(dim=1)
+    return 1.0 / max(float(kth.median()), 1e-30)
+
+
+def batch_affinity(points, affinity, *, n_neighbors, gamma=None):
+    """The graph of one batch.
+
+    Parameters
+    ----------
+    points : tensor of shape (b, d)
+    affinity : {"self_tuning", "nearest_neighbors", "rbf"} or callable
+        A callable takes `points` and returns a (b, b) array or tensor of weights.
+    n_neighbors : int
+        Below b.
+    gamma : float or None
+        Of ``"rbf"``, in units of one over a squared distance; None takes
+        :func:`median_gamma`.
+
+    Returns
+    -------
+    SparseAffinity or DenseAffinity
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a callable returns something else than a non-negative, finite matrix.
+    """
+    if callable(affinity):
+        return dense_affinity(_checked_weights(affinity(points), points))
+    if affinity == "rbf":
+        squared = squared_distances(points)
+        if gamma is None:
+            gamma = median_gamma(squared, n_neighbors)
+        return dense_affinity(rbf_matrix(squared, gamma))
+    neighbors, squared = nearest_in_batch(points, n_neighbors)
+    if affinity == "self_tuning":
+        return sparse_affinity(neighbors, self_tuning_weights(neighbors, squared))
+    return sparse_affinity(neighbors, torch.ones_like(squared))
+
+
+def _checked_weights(weights, points):
+    """What a user's affinity returned, as a matrix like `points`, or a clear error."""
+    b = len(points)
+    try:
+        weights = torch.as_tensor(weights, dtype=points.dtype, device=points.device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            "The affinity callable must return an array or tensor of weights; got "
+            f"{type(weights).__name__}."
+        ) from error
+    if weights.shape != (b, b):
+        raise ValueError(
+            f"The affinity callable returned shape {tuple(weights.shape)} for a batch "
+            f"of {b} rows; expected ({b}, {b})."
+        )
+    if not bool(torch.isfinite(weights).all()) or bool((weights < 0).any()):
+        raise ValueError(
+            "The affinity callable returned weights that are negative, infinite or "
+            "NaN; expected finite weights of at least 0."
+        )
+    return weights
+
+
+def sparse_affinity(neighbors, weights):
+    """Collect the edges of a batch into a :class:`SparseAffinity`.
+
+    Parameters
+    ----------
+    neighbors : tensor of shape (b, k), int64
+    weights : tensor of shape (b, k)
+    """
+    b, k = neighbors.shape
+    targets = neighbors.reshape(-1)
+    order = torch.argsort(targets, stable=True)
+    counts = torch.bincount(targets, minlength=b)
+    sorted_weights = weights.reshape(-1)[order]
+    incoming = torch.zeros_like(weights[:, 0]).index_add_(
+        0, targets[order], sorted_weights
+    )
+    return SparseAffinity(
+        neighbors=neighbors,
+        weights=weights,
+        sources=torch.div(order, k, rounding_mode="floor"),
+        offsets=counts.cumsum(0) - counts,
+        source_weights=sorted_weights,
+        degrees=0.5 * (weights.sum(dim=1) + incoming),
+    )
+
+
+def dense_affinity(matrix):
+    """Collect a full batch affinity: symmetrised, without self-loops."""
+    matrix = 0.5 * (matrix + matrix.T)
+    matrix.fill_diagonal_(0.0)
+    return DenseAffinity(matrix=matrix, degrees=matrix.sum(dim=1))

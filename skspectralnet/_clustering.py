@@ -1,0 +1,359 @@
+"""SpectralNetClustering."""
+
+import math
+
+import numpy as np
+from sklearn.base import ClusterMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skspectralnet._assignment import fit_centers, nearest_center
+from skspectralnet._embedding import _BaseSpectralNet, _like_rows
+from skspectralnet._graph import modularity, neighbor_graph
+from skspectralnet._validation import at_least, validate_rows
+
+# The fixed affinity by which `score` judges all parameters alike (benchmarks/score.py).
+_SCORE_NEIGHBORS = 10
+_SCORE_ROWS = 10_000
+
+
+class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
+    r"""Spectral clustering by a network that learns the embedding (SpectralNet).
+
+    A perceptron with an orthonorm layer learns the map from a row to the leading
+    eigenvectors of the graph Laplacian, k-means clusters the embedding, and `predict`
+    gives new rows the same embedding and the nearest stored centre: no graph, no
+    refit, each row on its own [1]_. Training sees the rows in mini-batches and links
+    each row to its nearest neighbours inside its batch, so that cost grows linearly
+    with the rows.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters.
+    n_components : int, default=None
+        Number of eigenvectors, the trivial (constant) one included; may be less or
+        more than the clusters. None: 1.3 `n_clusters`, rounded up.
+    diffusion_time : float or "auto", default="auto"
+        Time t >= 0 of the diffusion: component i is multiplied by
+        :math:`\max(0, 1 - \lambda_i)^t`, its `component_weights_`, with
+        :math:`\lambda` of the random-walk or symmetric Laplacian (of
+        ``"unnormalized"`` divided by the largest degree first). 0 leaves the
+        eigenvectors as they are. ``"auto"`` chooses t so that the
+        `n_clusters`-th component
+        keeps :math:`e^{-1/2}` of its length: eigenvectors after a gap in the
+        spectrum vanish, those before it stay.
+    encoder : {"auto"}, transformer or None, default="auto"
+        First stage, from rows to codes. ``"auto"``: rows of more than 100 columns
+        are reduced to 100 by PCA, or by TruncatedSVD where they are sparse or
+        ``metric="cosine"``; others stay as they are. A scikit-learn transformer is
+        cloned and fitted; its unset ``random_state`` is drawn from `random_state`.
+    metric_learner : transformer or None, default=None
+        Second stage, from codes to the points between which distances are taken.
+    network_input : {"metric", "code"}, default="metric"
+        What the network sees: the points of the metric learner, or the codes, as in
+        [1]_. ``"code"`` needs a `metric_learner`.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        ``"cosine"`` divides each point by its length and then takes Euclidean
+        distances: for text and embeddings.
+    affinity : {"self_tuning", "nearest_neighbors", "rbf"} or callable, \
+default="self_tuning"
+        Weights of the graph of a batch; :math:`d_{ij}` is a distance, not squared.
+
+        - ``"self_tuning"``: :math:`\exp(-d_{ij}^2 / (\sigma_i \sigma_j))` between a
+          row and its `n_neighbors` nearest in the batch, :math:`\sigma_i` the distance
+          to the last of them [2]_;
+        - ``"nearest_neighbors"``: 1 between the same pairs;
+        - ``"rbf"``: :math:`\exp(-\gamma d_{ij}^2)` between all pairs;
+        - a callable takes the points of a batch, a float64 tensor of shape (b, d) in
+          the units of the data, and returns (b, b) weights of at least 0.
+
+        All are made symmetric by the mean with their transpose.
+    gamma : float, default=None
+        Of ``affinity="rbf"``, in units of one over a squared distance. None:
+        :math:`1 / \sigma^2`, :math:`\sigma` the median distance to the
+        `n_neighbors`-th neighbour in the batch.
+    n_neighbors : int, default=None
+        Neighbours of a row inside its batch. None: 10, or a fifth of a batch of
+        fewer than 50 rows.
+    laplacian : {"random_walk", "symmetric", "unnormalized"}, default="random_walk"
+        Whose eigenvectors are learned: :math:`I - D^{-1} W`,
+        :math:`I - D^{-1/2} W D^{-1/2}` or :math:`D - W`.
+    orthonorm : {"joint", "alternating"}, default="joint"
+        ``"joint"`` orthonormalises a batch by its own Cholesky factor and sends the
+        gradient through it; ``"alternating"`` uses the factor of another batch as a
+        constant, as in [1]_.
+    loss : {"log", "trace"}, default="log"
+        ``"trace"`` is the spectral loss of [1]_, Eq. (3), scaled to the mean Ritz
+        value; ``"log"`` the mean logarithm of the Ritz values of the leading outputs,
+        which has its minimum at the same eigenvectors and finds small eigenvalues
+        with the same relative accuracy as large ones.
+    hidden_layer_sizes : int or array-like of int, default=None
+        Units of each hidden layer. None: (128, 128), or (64, 64) below 1,000 rows.
+    activation : {"relu", "tanh", "logistic", "gelu", "silu", "identity"}, \
+default="relu"
+        Of the hidden layers.
+    alpha : float, default=1e-4
+        Weight decay of the AdamW steps.
+    learning_rate_init : float, default=5e-3
+        First learning rate; divided by five when the loss stops improving.
+    batch_size : int or "auto", default="auto"
+        Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows or
+        40 per component, at least 512 and at most 2,048. Larger batches make a finer
+        graph and cost their square.
+    max_iter : int, default=100
+        Most epochs. An epoch is a pass over the rows, but at least 10 and at most
+        100 batches.
+    tol : float, default=1e-2
+        An epoch improves when it lowers the loss by more than this share of it.
+    n_iter_no_change : int, default=4
+        Epochs without improvement before the learning rate is lowered; training
+        ends when it would be lowered a second time.
+    early_stopping : bool, default=True
+        Whether the loss of held-out rows decides about the learning rate, the end of
+        training and the best weights. Where they would be fewer than 200, the
+        training loss does. The alignment uses all rows.
+    validation_fraction : float, default=0.1
+        Share of the rows held out, at most two batches. Only used with
+        `early_stopping`.
+    n_init : int, default=10
+        Starts of k-means.
+    verbose : int, default=0
+        Above 0, a progress bar on the standard error.
+    device : str, default="auto"
+        ``"auto"`` (CUDA where torch sees it, else the CPU), ``"cpu"``, ``"cuda:1"``
+        and so on. A model fitted on one device predicts on any other.
+    random_state : int, RandomState instance or None, default=None
+        Pass an int for the same result on every fit, bit for bit on one machine with
+        one number of threads.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,), int64
+        Cluster of each row of `fit`, from 0, the largest cluster first; what
+        `predict` gives for the same rows.
+    n_clusters_ : int
+        Clusters found: fewer than `n_clusters`, with a warning, where the rows have
+        too few distinct embeddings.
+    cluster_centers_ : ndarray of shape (n_clusters_, n_components)
+        Centres in the embedding, the space of `transform`.
+    inertia_ : float
+        Sum of squared distances of the rows to their centre in the embedding.
+    eigenvalues_ : ndarray of shape (n_components,)
+        Ritz values of the network's own outputs, ascending, averaged over the
+        graphs of all batches.
+    component_weights_ : ndarray of shape (n_components,)
+        Factor of each eigenvector in `transform`.
+    diffusion_time_ : float
+        The time used.
+    n_neighbors_ : int
+        The neighbours used.
+    network_ : torch.nn.Module
+        The map from codes or points to eigenvectors, on the CPU, in float64.
+    encoder_ : transformer or None
+        The fitted encoder.
+    metric_learner_ : transformer or None
+        The fitted metric learner.
+    loss_curve_ : list of float
+        Mean training loss of each epoch.
+    validation_loss_curve_ : list of float or None
+        Loss of the held-out rows after each epoch.
+    n_iter_ : int
+        Epochs made.
+    n_features_in_ : int
+        Columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X had them.
+
+    See Also
+    --------
+    SpectralNetEmbedding : The eigenvectors without clusters.
+    sklearn.cluster.SpectralClustering : Exact eigenvectors, for data that need no
+        `predict` and whose graph fits in memory.
+
+    Notes
+    -----
+    `transform` returns what k-means sees, the weighted eigenvectors: unlike that of
+    :class:`~sklearn.cluster.KMeans` it does not return distances to the centres.
+
+    Columns are centred and divided by one common number, which keeps the ratios of
+    distances; where columns have different units, scale them before.
+
+    References
+    ----------
+    .. [1] U. Shaham, K. Stanton, H. Li, B. Nadler, R. Basri, Y. Kluger,
+       "SpectralNet: Spectral Clustering using Deep Neural Networks", ICLR 2018,
+       https://arxiv.org/abs/1801.01587.
+    .. [2] L. Zelnik-Manor, P. Perona, "Self-Tuning Spectral Clustering", NIPS 2004.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> from skspectralnet import SpectralNetClustering
+    >>> X, y = make_moons(1000, noise=0.05, random_state=0)
+    >>> model = SpectralNetClustering(n_clusters=2, random_state=0).fit(X)
+    >>> model.predict([[0.0, 1.0], [1.0, -0.5]]).tolist() in ([0, 1], [1, 0])
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **_BaseSpectralNet._parameter_constraints,
+        "n_clusters": [at_least(1)],
+        "n_init": [at_least(1)],
+    }
+
+    def __init__(
+        self,
+        n_clusters=8,
+        *,
+        n_components=None,
+        diffusion_time="auto",
+        encoder="auto",
+        metric_learner=None,
+        network_input="metric",
+        metric="euclidean",
+        affinity="self_tuning",
+        gamma=None,
+        n_neighbors=None,
+        laplacian="random_walk",
+        orthonorm="joint",
+        loss="log",
+        hidden_layer_sizes=None,
+        activation="relu",
+        alpha=1e-4,
+        learning_rate_init=5e-3,
+        batch_size="auto",
+        max_iter=100,
+        tol=1e-2,
+        n_iter_no_change=4,
+        early_stopping=True,
+        validation_fraction=0.1,
+        n_init=10,
+        verbose=0,
+        device="auto",
+        random_state=None,
+    ):
+        super().__init__(
+            n_components=n_components,
+            diffusion_time=diffusion_time,
+            encoder=encoder,
+            metric_learner=metric_learner,
+            network_input=network_input,
+            metric=metric,
+            affinity=affinity,
+            gamma=gamma,
+            n_neighbors=n_neighbors,
+            laplacian=laplacian,
+            orthonorm=orthonorm,
+            loss=loss,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            alpha=alpha,
+            learning_rate_init=learning_rate_init,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            tol=tol,
+            n_iter_no_change=n_iter_no_change,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            verbose=verbose,
+            device=device,
+            random_state=random_state,
+        )
+        self.n_clusters = n_clusters
+        self.n_init = n_init
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # ClusterMixin clears what the base has set.
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    _first_component = 0  # the trivial eigenvector is kept
+
+    def _last_leading_component(self):
+        return min(self.n_clusters, len(self.eigenvalues_)) - 1
+
+    def _resolve_components(self, n_samples):
+        if self.n_clusters > n_samples:
+            raise ValueError(
+                f"n_samples={n_samples} should be >= n_clusters={self.n_clusters}."
+            )
+        if self.n_components is None:
+            wanted = max(math.ceil(1.3 * self.n_clusters), self.n_clusters + 1)
+            return min(wanted, n_samples)
+        if self.n_components > n_samples:
+            raise ValueError(
+                f"n_components={self.n_components} eigenvectors cannot be found for "
+                f"n_samples={n_samples} rows."
+            )
+        return self.n_components
+
+    def _fit(self, X):
+        X = validate_rows(self, X, reset=True)
+        rng = check_random_state(self.random_state)
+        Z = _like_rows(self._fit_spectral(X, rng), X)
+        self.cluster_centers_, self.inertia_ = fit_centers(
+            Z, self.n_clusters, n_init=self.n_init, random_state=rng
+        )
+        self.n_clusters_ = len(self.cluster_centers_)
+        self.labels_ = nearest_center(Z, self.cluster_centers_)
+
+    def predict(self, X):
+        """Label each row with its nearest cluster centre in the embedding.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+            ``argmin ||transform(X) - cluster_centers_||``, the numbering of
+            `labels_`.
+        """
+        check_is_fitted(self)
+        return self._assign(validate_rows(self, X, reset=False))
+
+    def _assign(self, X):
+        """The labels of validated rows."""
+        return nearest_center(_like_rows(self._embed(X), X), self.cluster_centers_)
+
+    def score(self, X, y=None):
+        """How well the predicted labels cut a fixed neighbour graph of the rows given.
+
+        The modularity of ``predict(X)`` on the graph that links each row of X to its
+        10 nearest by Euclidean distance: it depends on no parameter, so models with
+        different affinities, encoders or numbers of clusters can be compared, on
+        held-out rows as well. Of more than 10,000 rows it takes that many, the same
+        ones on each call.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            At least 2 rows.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        score : float
+            Below 1; higher is better. 0 for a single cluster.
+
+        Raises
+        ------
+        ValueError
+            If X has fewer than 2 rows.
+        """
+        check_is_fitted(self)
+        X = validate_rows(self, X, reset=False)
+        n_samples = X.shape[0]
+        if n_samples < 2:
+            raise ValueError(
+                f"score needs at least 2 rows to compare; got n_samples={n_samples}."
+            )
+        if n_samples > _SCORE_ROWS:
+            chosen = np.random.RandomState(0).permutation(n_samples)[:_SCORE_ROWS]
+            X = X[np.sort(chosen)]
+        graph = neighbor_graph(X, min(_SCORE_NEIGHBORS, X.shape[0] - 1))
+        return modularity(graph, self._assign(X))

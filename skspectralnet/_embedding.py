@@ -1,0 +1,781 @@
+"""The parameters, the order of the stages, and SpectralNetEmbedding."""
+
+import copy
+import warnings
+from importlib.metadata import version
+from numbers import Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    clone,
+)
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
+from sklearn.preprocessing import normalize
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skspectralnet._network import ACTIVATIONS, SpectralMap
+from skspectralnet._rows import Rows, center_and_scale, dense_rows
+from skspectralnet._spectral import (
+    BatchReader,
+    SpectralTask,
+    align,
+    fit_map,
+    new_map,
+)
+from skspectralnet._tensors import forward_in_blocks, resolve_device, torch_generator
+from skspectralnet._training import (
+    Interrupts,
+    NonFiniteLossError,
+    Schedule,
+    gradients,
+    progress_bar,
+)
+from skspectralnet._validation import (
+    HasMethods,
+    StrOptions,
+    above,
+    at_least,
+    fit_context,
+    share,
+    validate_rows,
+)
+
+# Rows wider than this are reduced to it by encoder="auto".
+_AUTO_WIDTH = 100
+# diffusion_time="auto": the K-th eigenvector keeps exp(-1/2) of its length. Those
+# after a gap vanish, those before it stay.
+_AUTO_DECAY = 0.5
+_SMALL_SAMPLE = 1000
+
+
+class _BaseSpectralNet(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """What SpectralNetEmbedding and SpectralNetClustering share: all but labels."""
+
+    _parameter_constraints: dict = {
+        "n_components": [at_least(1), None],
+        "diffusion_time": [at_least(0, Real), StrOptions({"auto"})],
+        "encoder": [StrOptions({"auto"}), HasMethods(["fit", "transform"]), None],
+        "metric_learner": [HasMethods(["fit", "transform"]), None],
+        "network_input": [StrOptions({"metric", "code"})],
+        "metric": [StrOptions({"euclidean", "cosine"})],
+        "affinity": [
+            StrOptions({"self_tuning", "rbf", "nearest_neighbors"}),
+            callable,
+        ],
+        "gamma": [above(0), None],
+        "n_neighbors": [at_least(1), None],
+        "laplacian": [StrOptions({"random_walk", "symmetric", "unnormalized"})],
+        "orthonorm": [StrOptions({"joint", "alternating"})],
+        "loss": [StrOptions({"log", "trace"})],
+        "hidden_layer_sizes": ["array-like", at_least(1), None],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "alpha": [at_least(0, Real)],
+        "learning_rate_init": [above(0)],
+        "batch_size": [at_least(2), StrOptions({"auto"})],
+        "max_iter": [at_least(1)],
+        "tol": [at_least(0, Real)],
+        "n_iter_no_change": [at_least(1)],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [share()],
+        "verbose": ["verbose"],
+        "device": [str],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        n_components,
+        diffusion_time,
+        encoder,
+        metric_learner,
+        network_input,
+        metric,
+        affinity,
+        gamma,
+        n_neighbors,
+        laplacian,
+        orthonorm,
+        loss,
+        hidden_layer_sizes,
+        activation,
+        alpha,
+        learning_rate_init,
+        batch_size,
+        max_iter,
+        tol,
+        n_iter_no_change,
+        early_stopping,
+        validation_fraction,
+        verbose,
+        device,
+        random_state,
+    ):
+        self.n_components = n_components
+        self.diffusion_time = diffusion_time
+        self.encoder = encoder
+        self.metric_learner = metric_learner
+        self.network_input = network_input
+        self.metric = metric
+        self.affinity = affinity
+        self.gamma = gamma
+        self.n_neighbors = n_neighbors
+        self.laplacian = laplacian
+        self.orthonorm = orthonorm
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.alpha = alpha
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.verbose = verbose
+        self.device = device
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def __getstate__(self):
+        return {
+            **super().__getstate__(),
+            "_skspectralnet_version": version("skspectralnet"),
+        }
+
+    def __setstate__(self, state):
+        written = state.pop("_skspectralnet_version", "unknown")
+        if written != version("skspectralnet"):
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=version("skspectralnet"),
+                    original_sklearn_version=written,
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+
+    @property
+    def _n_features_out(self):
+        return len(self.component_weights_)
+
+    # --- the fit, on a fresh state that replaces the old one at the end
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Learn the map from the rows of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Sparse rows are densified a batch at a time.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        self : object
+            Unchanged where fitting fails.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or X cannot be used; the message says which and why.
+        """
+        fresh = copy.copy(self)
+        for name in [n for n in vars(fresh) if n.endswith("_") and n[0] != "_"]:
+            delattr(fresh, name)
+        fresh._fit(X)
+        self.__dict__ = vars(fresh)
+        return self
+
+    def _fit_spectral(self, X, rng):
+        """The stages from the rows to the aligned eigenvectors."""
+        self._check_combinations()
+        device = resolve_device(self.device)
+        codes = self._fit_encoder(X, rng)  # (n_samples, n_codes)
+        points = self._fit_metric_learner(codes, rng)  # where distances are taken
+        reader = self._reader(
+            points if self.network_input == "metric" else codes, points, device
+        )
+        generator = torch_generator(rng)
+        with gradients():
+            mlp = self._fit_network(reader, generator)
+            self._align(reader, mlp, generator)
+        return self._fix_signs(X)  # (n_samples, n_components)
+
+    def _check_combinations(self):
+        if self.gamma is not None and self.affinity != "rbf":
+            raise ValueError(
+                f"gamma={self.gamma!r} is only used with affinity='rbf'; got "
+                f"affinity={self.affinity!r}. Set gamma=None."
+            )
+        if self.network_input == "code" and self.metric_learner is None:
+            raise ValueError(
+                "network_input='code' only differs from 'metric' with a metric "
+                "learner; got metric_learner=None."
+            )
+
+    def _fit_encoder(self, X, rng):
+        """Fit `encoder_` and return the codes, X itself without an encoder."""
+        encoder = self.encoder
+        if encoder == "auto":
+            encoder = self._auto_encoder(X, rng)
+        elif encoder is not None:
+            encoder = _seeded(clone(encoder), rng)
+        self.encoder_ = encoder
+        if encoder is None:
+            return X
+        X = _floats(X)
+        if self.encoder == "auto":
+            _check_magnitude(X)
+        _fit_stage(encoder, X, "encoder")
+        return _transformed(encoder, X, "encoder")
+
+    def _auto_encoder(self, X, rng):
+        if X.shape[1] <= _AUTO_WIDTH:
+            return None
+        width = min(_AUTO_WIDTH, X.shape[0] - 1)
+        seed = int(rng.randint(np.iinfo(np.int32).max))
+        # PCA subtracts the mean, which sparse rows and angles do not survive.
+        if sparse.issparse(X) or self.metric == "cosine":
+            return TruncatedSVD(width, random_state=seed)
+        return PCA(width, random_state=seed)
+
+    def _fit_metric_learner(self, codes, rng):
+        """Fit `metric_learner_` and return the points."""
+        self.metric_learner_ = None
+        if self.metric_learner is not None:
+            learner = _seeded(clone(self.metric_learner), rng)
+            self.metric_learner_ = _fit_stage(learner, codes, "metric_learner")
+        return self._points(codes)
+
+    def _points(self, codes):
+        if self.metric_learner_ is not None:
+            codes = _transformed(self.metric_learner_, codes, "metric_learner")
+        return normalize(codes) if self.metric == "cosine" else codes
+
+    def _reader(self, inputs, points, device):
+        """Standardise the inputs and the points; resolve the sizes that n decides."""
+        n_samples = inputs.shape[0]
+        n_components = self._resolve_components(n_samples)
+        input_rows = Rows(inputs, *center_and_scale(inputs))
+        point_rows = input_rows
+        if points is not inputs:
+            point_rows = Rows(points, *center_and_scale(points))
+        batch_size = self._resolve_batch_size(n_samples, n_components)
+        self.n_neighbors_ = self._resolve_neighbors(batch_size)
+        task = SpectralTask(
+            n_components=n_components,
+            affinity=self.affinity,
+            gamma=self.gamma,
+            n_neighbors=self.n_neighbors_,
+            batch_size=batch_size,
+            laplacian=self.laplacian,
+            orthonorm=self.orthonorm,
+            loss=self.loss,
+            validation_fraction=self.validation_fraction * self.early_stopping,
+            device=device,
+        )
+        return BatchReader(input_rows, point_rows, task)
+
+    def _resolve_batch_size(self, n_samples, n_components):
+        if self.batch_size == "auto":
+            size = int(np.clip(max(n_samples // 16, 40 * n_components), 512, 2048))
+            return min(size, n_samples)
+        size = min(self.batch_size, n_samples)
+        if size < n_components:
+            raise ValueError(
+                f"batch_size={self.batch_size} is smaller than the number of "
+                f"components, {n_components}: a batch of {size} rows cannot have that "
+                "many orthonormal outputs. Raise batch_size or lower n_components."
+            )
+        return size
+
+    def _resolve_neighbors(self, batch_size):
+        if self.n_neighbors is None:
+            # 10 of 2,048 rows and of 50; fewer where they would be all rows.
+            return int(min(max(10, batch_size // 200), max(2, batch_size // 5)))
+        if self.n_neighbors >= batch_size:
+            clipped = batch_size - 1
+            warnings.warn(
+                f"n_neighbors={self.n_neighbors} is not below the {batch_size} rows of "
+                f"a batch; {clipped} are used.",
+                UserWarning,
+                stacklevel=2,
+            )
+            return clipped
+        return self.n_neighbors
+
+    def _fit_network(self, reader, generator):
+        """Train the perceptron of the map; set the curves."""
+        hidden = self.hidden_layer_sizes
+        if hidden is None:
+            hidden = (128, 128) if len(reader.inputs) >= _SMALL_SAMPLE else (64, 64)
+        hidden = np.atleast_1d(hidden)
+        if hidden.ndim != 1 or hidden.dtype.kind not in "iu" or (hidden < 1).any():
+            raise ValueError(
+                "hidden_layer_sizes must be a positive integer or a sequence of them; "
+                f"got {self.hidden_layer_sizes!r}."
+            )
+        mlp = new_map(reader, hidden.tolist(), self.activation, generator)
+        schedule = Schedule(
+            max_iter=self.max_iter,
+            learning_rate=self.learning_rate_init,
+            weight_decay=self.alpha,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+        )
+        try:
+            with progress_bar(self.verbose, "spectral map", self.max_iter) as progress:
+                history = fit_map(
+                    reader,
+                    mlp,
+                    schedule,
+                    generator=generator,
+                    interrupts=Interrupts(),
+                    progress=progress,
+                )
+        except NonFiniteLossError as error:
+            raise ValueError(
+                "The spectral loss is not a finite number, even after lowering the "
+                f"learning rate: learning_rate_init={self.learning_rate_init}. Lower "
+                "it further or look for extreme values in X."
+            ) from error
+        self._record(history)
+        return mlp
+
+    def _record(self, history):
+        self.loss_curve_ = history.loss_curve
+        self.validation_loss_curve_ = history.validation_loss_curve
+        self.n_iter_ = len(history.loss_curve)
+        if history.interrupted:
+            warnings.warn(
+                f"Training interrupted by user after {self.n_iter_} epochs: the best "
+                "weights so far are used.",
+                UserWarning,
+                stacklevel=2,
+            )
+        elif not history.converged:
+            warnings.warn(
+                f"The spectral loss was still falling at max_iter={self.max_iter} "
+                "epochs. Raise max_iter, or tol to stop earlier.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+
+    def _align(self, reader, mlp, generator):
+        """Replace the batches' orthonorm factors by one matrix; set the eigenvalues."""
+        mlp = mlp.double()
+        alignment = align(reader, mlp, generator=generator)
+        asked = reader.task.n_components
+        eigenvalues = alignment.pairs.eigenvalues[:asked]
+        coefficients = alignment.pairs.coefficients[:, :asked]
+        if len(eigenvalues) < asked and self.n_components is not None:
+            warnings.warn(
+                f"The outputs of the network span {len(eigenvalues)} dimensions where "
+                f"{asked} components were asked for: the rows may have too few "
+                "distinct values.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        first = self._first_component
+        self.eigenvalues_ = eigenvalues[first:]
+        self.component_weights_ = self._diffusion_weights(alignment.largest_degree)
+        inputs = reader.inputs
+        self.network_ = SpectralMap(
+            inputs.center, inputs.scale, mlp, coefficients[:, first:]
+        )
+
+    def _diffusion_weights(self, largest_degree):
+        r"""(1 - lambda)^t of each component; sets `diffusion_time_`."""
+        decays = self.eigenvalues_
+        if self.laplacian == "unnormalized":
+            decays = decays / largest_degree
+        remains = np.clip(1.0 - decays, 0.0, 1.0)
+        if self.diffusion_time != "auto":
+            self.diffusion_time_ = float(self.diffusion_time)
+        else:
+            slowest = remains[self._last_leading_component()]
+            rate = -np.log(np.clip(slowest, 1e-12, 1.0 - 1e-12))
+            self.diffusion_time_ = float(_AUTO_DECAY / rate)
+        return remains**self.diffusion_time_
+
+    def _fix_signs(self, X):
+        """Make the largest entry of each eigenvector positive; return the embedding."""
+        Z = self._embed(X)
+        largest = np.abs(Z).argmax(axis=0)
+        signs = np.where(Z[largest, np.arange(Z.shape[1])] < 0, -1.0, 1.0)
+        self.network_.flip_signs(signs)
+        return Z * signs
+
+    # --- new rows
+
+    def transform(self, X):
+        """Map rows to their spectral embedding.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            The aligned eigenvectors times `component_weights_`; float32 for float32
+            rows, float64 for others. Each row is mapped on its own.
+        """
+        check_is_fitted(self)
+        X = validate_rows(self, X, reset=False)
+        return _like_rows(self._embed(X), X)
+
+    def _embed(self, X):
+        """The embedding of validated rows, in float64."""
+        eigenvectors = forward_in_blocks(
+            self.network_,
+            lambda rows: self._network_rows(X, rows),
+            X.shape[0],
+            device=resolve_device(self.device),
+        )
+        return eigenvectors * self.component_weights_
+
+    def _network_rows(self, X, rows):
+        """Some rows of X as the network takes them."""
+        codes = X[rows]
+        if self.encoder_ is not None:
+            codes = _transformed(self.encoder_, _floats(codes), "encoder")
+        if self.network_input == "metric":
+            codes = self._points(codes)
+        return dense_rows(codes, slice(None))
+
+
+class SpectralNetEmbedding(_BaseSpectralNet):
+    r"""Eigenvectors of the graph Laplacian as a function of the row (SpectralNet).
+
+    A perceptron with an orthonorm layer learns the map from a row to the leading
+    eigenvectors [1]_: scikit-learn's
+    :class:`~sklearn.manifold.SpectralEmbedding` with a `transform` for new rows. The
+    graphs are those of random mini-batches, each row linked to its nearest neighbours
+    inside its batch.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+        Number of eigenvectors, the trivial (constant) one left out, unless
+        `drop_first` is False.
+    drop_first : bool, default=True
+        Whether to leave out the trivial eigenvector. Set it to False where the graph
+        has several connected components: each has a constant eigenvector of its own.
+    diffusion_time : float or "auto", default=0.0
+        Time t >= 0 of the diffusion: component i is multiplied by
+        :math:`\max(0, 1 - \lambda_i)^t`, its `component_weights_`, with
+        :math:`\lambda` of the random-walk or symmetric Laplacian (of
+        ``"unnormalized"`` divided by the largest degree first). 0 leaves the
+        eigenvectors as they are. ``"auto"`` chooses t so that the last
+        component
+        keeps :math:`e^{-1/2}` of its length: eigenvectors after a gap in the
+        spectrum vanish, those before it stay.
+    encoder : {"auto"}, transformer or None, default="auto"
+        First stage, from rows to codes. ``"auto"``: rows of more than 100 columns
+        are reduced to 100 by PCA, or by TruncatedSVD where they are sparse or
+        ``metric="cosine"``; others stay as they are. A scikit-learn transformer is
+        cloned and fitted; its unset ``random_state`` is drawn from `random_state`.
+    metric_learner : transformer or None, default=None
+        Second stage, from codes to the points between which distances are taken.
+    network_input : {"metric", "code"}, default="metric"
+        What the network sees: the points of the metric learner, or the codes, as in
+        [1]_. ``"code"`` needs a `metric_learner`.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        ``"cosine"`` divides each point by its length and then takes Euclidean
+        distances: for text and embeddings.
+    affinity : {"self_tuning", "nearest_neighbors", "rbf"} or callable, \
+default="self_tuning"
+        Weights of the graph of a batch; :math:`d_{ij}` is a distance, not squared.
+
+        - ``"self_tuning"``: :math:`\exp(-d_{ij}^2 / (\sigma_i \sigma_j))` between a
+          row and its `n_neighbors` nearest in the batch, :math:`\sigma_i` the distance
+          to the last of them [2]_;
+        - ``"nearest_neighbors"``: 1 between the same pairs;
+        - ``"rbf"``: :math:`\exp(-\gamma d_{ij}^2)` between all pairs;
+        - a callable takes the points of a batch, a float64 tensor of shape (b, d) in
+          the units of the data, and returns (b, b) weights of at least 0.
+
+        All are made symmetric by the mean with their transpose.
+    gamma : float, default=None
+        Of ``affinity="rbf"``, in units of one over a squared distance. None:
+        :math:`1 / \sigma^2`, :math:`\sigma` the median distance to the
+        `n_neighbors`-th neighbour in the batch.
+    n_neighbors : int, default=None
+        Neighbours of a row inside its batch. None: 10, or a fifth of a batch of
+        fewer than 50 rows.
+    laplacian : {"random_walk", "symmetric", "unnormalized"}, default="random_walk"
+        Whose eigenvectors are learned: :math:`I - D^{-1} W`,
+        :math:`I - D^{-1/2} W D^{-1/2}` or :math:`D - W`.
+    orthonorm : {"joint", "alternating"}, default="joint"
+        ``"joint"`` orthonormalises a batch by its own Cholesky factor and sends the
+        gradient through it; ``"alternating"`` uses the factor of another batch as a
+        constant, as in [1]_.
+    loss : {"log", "trace"}, default="log"
+        ``"trace"`` is the spectral loss of [1]_, Eq. (3), scaled to the mean Ritz
+        value; ``"log"`` the mean logarithm of the Ritz values of the leading outputs,
+        which has its minimum at the same eigenvectors and finds small eigenvalues
+        with the same relative accuracy as large ones.
+    hidden_layer_sizes : int or array-like of int, default=None
+        Units of each hidden layer. None: (128, 128), or (64, 64) below 1,000 rows.
+    activation : {"relu", "tanh", "logistic", "gelu", "silu", "identity"}, \
+default="relu"
+        Of the hidden layers.
+    alpha : float, default=1e-4
+        Weight decay of the AdamW steps.
+    learning_rate_init : float, default=5e-3
+        First learning rate; divided by five when the loss stops improving.
+    batch_size : int or "auto", default="auto"
+        Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows or
+        40 per component, at least 512 and at most 2,048. Larger batches make a finer
+        graph and cost their square.
+    max_iter : int, default=100
+        Most epochs. An epoch is a pass over the rows, but at least 10 and at most
+        100 batches.
+    tol : float, default=1e-2
+        An epoch improves when it lowers the loss by more than this share of it.
+    n_iter_no_change : int, default=4
+        Epochs without improvement before the learning rate is lowered; training
+        ends when it would be lowered a second time.
+    early_stopping : bool, default=True
+        Whether the loss of held-out rows decides about the learning rate, the end of
+        training and the best weights. Where they would be fewer than 200, the
+        training loss does. The alignment uses all rows.
+    validation_fraction : float, default=0.1
+        Share of the rows held out, at most two batches. Only used with
+        `early_stopping`.
+    verbose : int, default=0
+        Above 0, a progress bar on the standard error.
+    device : str, default="auto"
+        ``"auto"`` (CUDA where torch sees it, else the CPU), ``"cpu"``, ``"cuda:1"``
+        and so on. A model fitted on one device predicts on any other.
+    random_state : int, RandomState instance or None, default=None
+        Pass an int for the same result on every fit, bit for bit on one machine with
+        one number of threads.
+
+    Attributes
+    ----------
+    embedding_ : ndarray of shape (n_samples, n_components)
+        `transform` of the rows of `fit`.
+    eigenvalues_ : ndarray of shape (n_components,)
+        Ritz values of the network's own outputs, ascending, averaged over the
+        graphs of all batches.
+    component_weights_ : ndarray of shape (n_components,)
+        Factor of each eigenvector in `transform`.
+    diffusion_time_ : float
+        The time used.
+    n_neighbors_ : int
+        The neighbours used.
+    network_ : torch.nn.Module
+        The map from codes or points to eigenvectors, on the CPU, in float64.
+    encoder_ : transformer or None
+        The fitted encoder.
+    metric_learner_ : transformer or None
+        The fitted metric learner.
+    loss_curve_ : list of float
+        Mean training loss of each epoch.
+    validation_loss_curve_ : list of float or None
+        Loss of the held-out rows after each epoch.
+    n_iter_ : int
+        Epochs made.
+    n_features_in_ : int
+        Columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X had them.
+
+    See Also
+    --------
+    SpectralNetClustering : The same embedding, with clusters.
+    sklearn.manifold.SpectralEmbedding : Exact eigenvectors, without new rows.
+
+    Notes
+    -----
+    The columns are orthonormal over the rows of `fit`, in the inner product of the
+    Laplacian and scaled so that the mean square of an entry is 1: plain for
+    ``"symmetric"`` and ``"unnormalized"``, weighted by the degrees for
+    ``"random_walk"``. Their signs are fixed by making the largest entry positive.
+
+    References
+    ----------
+    .. [1] U. Shaham, K. Stanton, H. Li, B. Nadler, R. Basri, Y. Kluger,
+       "SpectralNet: Spectral Clustering using Deep Neural Networks", ICLR 2018,
+       https://arxiv.org/abs/1801.01587.
+    .. [2] L. Zelnik-Manor, P. Perona, "Self-Tuning Spectral Clustering", NIPS 2004.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> from skspectralnet import SpectralNetEmbedding
+    >>> X, y = make_moons(1000, noise=0.05, random_state=0)
+    >>> embedding = SpectralNetEmbedding(n_components=1, random_state=0).fit(X)
+    >>> embedding.transform(X[:5]).shape
+    (5, 1)
+    """
+
+    def __init__(
+        self,
+        n_components=2,
+        *,
+        drop_first=True,
+        diffusion_time=0.0,
+        encoder="auto",
+        metric_learner=None,
+        network_input="metric",
+        metric="euclidean",
+        affinity="self_tuning",
+        gamma=None,
+        n_neighbors=None,
+        laplacian="random_walk",
+        orthonorm="joint",
+        loss="log",
+        hidden_layer_sizes=None,
+        activation="relu",
+        alpha=1e-4,
+        learning_rate_init=5e-3,
+        batch_size="auto",
+        max_iter=100,
+        tol=1e-2,
+        n_iter_no_change=4,
+        early_stopping=True,
+        validation_fraction=0.1,
+        verbose=0,
+        device="auto",
+        random_state=None,
+    ):
+        super().__init__(
+            n_components=n_components,
+            diffusion_time=diffusion_time,
+            encoder=encoder,
+            metric_learner=metric_learner,
+            network_input=network_input,
+            metric=metric,
+            affinity=affinity,
+            gamma=gamma,
+            n_neighbors=n_neighbors,
+            laplacian=laplacian,
+            orthonorm=orthonorm,
+            loss=loss,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            alpha=alpha,
+            learning_rate_init=learning_rate_init,
+            batch_size=batch_size,
+            max_iter=max_iter,
+            tol=tol,
+            n_iter_no_change=n_iter_no_change,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            verbose=verbose,
+            device=device,
+            random_state=random_state,
+        )
+        self.drop_first = drop_first
+
+    _parameter_constraints: dict = {
+        **_BaseSpectralNet._parameter_constraints,
+        "n_components": [at_least(1)],
+        "drop_first": ["boolean"],
+    }
+
+    @property
+    def _first_component(self):
+        return int(self.drop_first)
+
+    def _last_leading_component(self):
+        return -1
+
+    def _resolve_components(self, n_samples):
+        n_components = self.n_components + self._first_component
+        if n_components > n_samples:
+            raise ValueError(
+                f"n_components={self.n_components} eigenvectors cannot be found for "
+                f"n_samples={n_samples} rows."
+            )
+        return n_components
+
+    def _fit(self, X):
+        X = validate_rows(self, X, reset=True)
+        rng = check_random_state(self.random_state)
+        self.embedding_ = _like_rows(self._fit_spectral(X, rng), X)
+
+
+def _like_rows(Z, X):
+    """An embedding in the precision of its rows."""
+    return Z.astype(np.float32) if X.dtype == np.float32 else Z
+
+
+def _floats(X):
+    """Small integers as float32, floats as they are."""
+    return X if X.dtype.kind == "f" else X.astype(np.float32)
+
+
+def _seeded(estimator, rng):
+    """Give every unset random_state of an estimator a seed of its own."""
+    params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    unset = sorted(
+        name
+        for name, value in params.items()
+        if name.split("__")[-1] == "random_state" and value is None
+    )
+    if unset:
+        estimator.set_params(
+            **{name: int(rng.randint(np.iinfo(np.int32).max)) for name in unset}
+        )
+    return estimator
+
+
+def _check_magnitude(X):
+    """Refuse rows whose squares are no numbers: PCA would be silently wrong."""
+    values = X.data if sparse.issparse(X) else X
+    largest = float(np.max(np.abs(values), initial=0.0))
+    limits = np.finfo(X.dtype)
+    low, high = 1e3 * float(limits.tiny) ** 0.5, 1e-3 * float(limits.max) ** 0.5
+    if largest != 0.0 and not low < largest < high:
+        raise ValueError(
+            f"The largest magnitude in X is {largest:.3g}: its square is not a "
+            f"{X.dtype} number, as encoder='auto' needs. Rescale X."
+        )
+
+
+def _fit_stage(transformer, X, parameter):
+    """Fit a stage; name it where it fails in linear algebra."""
+    try:
+        return transformer.fit(X)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(
+            f"{parameter}={transformer!r} could not be fitted: {error}"
+        ) from error
+
+
+def _transformed(transformer, X, parameter):
+    """What a stage makes of its rows, checked."""
+    codes = check_array(
+        transformer.transform(X),
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        input_name=f"The output of {parameter} ",
+    )
+    if codes.shape[0] != X.shape[0]:
+        raise ValueError(
+            f"{parameter}={transformer!r} made {codes.shape[0]} rows of {X.shape[0]}: "
+            "expected one row for each."
+        )
+    return codes

@@ -1,0 +1,185 @@
+"""The networks: a multilayer perceptron and the orthonorm layer."""
+
+import itertools
+import math
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+# Steeper units in the first layer than the usual variance-preserving ones: finer
+# functions of the inputs from the first step (benchmarks/shapes.py).
+_FIRST_LAYER_GAIN = 2.0
+
+ACTIVATIONS = {
+    "identity": lambda x: x,
+    "logistic": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+}
+
+
+class MLP(nn.Module):
+    """Dense layers with an activation between them, none after the last.
+
+    Parameters
+    ----------
+    layer_sizes : sequence of int
+        Inputs, hidden layers, outputs.
+    activation : str, a key of ``ACTIVATIONS``
+    generator : torch.Generator or None
+        Draws the weights; with None they are zero (to be loaded).
+    rows : tensor of shape (layer_sizes[1], layer_sizes[0]), default=None
+        One row of data for each unit of the first layer, where its activation is to
+        begin. With few columns this decides whether the units can tell apart what
+        lies close together: biases drawn without regard to the data leave most of
+        them linear over it.
+    """
+
+    def __init__(self, layer_sizes, activation, generator=None, rows=None):
+        super().__init__()
+        self.activation = activation
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for fan_in, fan_out in itertools.pairwise(layer_sizes):
+            weight = torch.zeros(fan_out, fan_in, dtype=torch.float32, device="cpu")
+            bias = torch.zeros(fan_out, dtype=torch.float32, device="cpu")
+            if generator is not None:
+                bound = math.sqrt(3.0 / fan_in)
+                weight.uniform_(-bound, bound, generator=generator)
+                bias.uniform_(-bound, bound, generator=generator)
+            self.weights.append(nn.Parameter(weight))
+            self.biases.append(nn.Parameter(bias))
+        if rows is not None:
+            with torch.no_grad():
+                first = self.weights[0].mul_(_FIRST_LAYER_GAIN)
+                self.biases[0].copy_(-(first * rows).sum(dim=1))
+
+    def forward(self, x):
+        """Map (b, n_inputs) to (b, n_outputs)."""
+        act = ACTIVATIONS[self.activation]
+        last = len(self.weights) - 1
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = F.linear(x, weight, bias)
+            if i < last:
+                x = act(x)
+        return x
+
+
+def orthonormalizer(outputs, row_weights):
+    r"""The matrix that makes a batch of outputs orthonormal.
+
+    With :math:`\tilde Y^T D \tilde Y + \epsilon I = L L^T` it is
+    :math:`M = \sqrt{b}\, L^{-T}`, so that :math:`(\tilde Y M)^T D (\tilde Y M) = b I`:
+    the Cholesky form of the orthonorm layer of Shaham et al. (2018), Section 3.1.
+
+    Parameters
+    ----------
+    outputs : tensor of shape (b, q)
+        Gradients pass through it when it requires them.
+    row_weights : tensor of shape (b,)
+        The diagonal of D.
+
+    Returns
+    -------
+    tensor of shape (q, q), float64
+    """
+    outputs = outputs.to(torch.float64)
+    b, q = outputs.shape
+    gram = outputs.T @ (row_weights[:, None] * outputs)  # (q, q)
+    eye = torch.eye(q, dtype=torch.float64, device=gram.device)
+    size = gram.detach().diagonal().mean()
+    # A jitter relative to the outputs' own size keeps value and gradient finite
+    # where columns coincide; rank loss is told apart later, from the alignment.
+    for jitter in (1e-8, 1e-6, 1e-4, 1e-2):
+        factor, info = torch.linalg.cholesky_ex(gram + (jitter * size + 1e-30) * eye)
+        if int(info) == 0:
+            break
+    inverse = torch.linalg.solve_triangular(factor, eye, upper=False)
+    return math.sqrt(b) * inverse.T
+
+
+class Orthonorm(nn.Module):
+    """The orthonorm layer with its matrix fixed: what remains of it after training.
+
+    The matrix is a buffer: it is saved with the weights and is not trained.
+
+    Parameters
+    ----------
+    matrix : array of shape (n_inputs, n_outputs)
+    """
+
+    def __init__(self, matrix):
+        super().__init__()
+        self.register_buffer(
+            "matrix", torch.tensor(matrix, dtype=torch.float64, device="cpu")
+        )
+
+    def forward(self, outputs):
+        """Multiply (b, n_inputs) outputs by the matrix, in float64."""
+        return outputs.to(torch.float64) @ self.matrix
+
+
+class SpectralMap(nn.Module):
+    """The learned map from a row to its spectral embedding, each row on its own.
+
+    Centre and scale, the multilayer perceptron, the orthonorm layer: what `predict`
+    and `transform` apply. All of it in float64, so that a row gives the same result
+    alone and in a batch.
+
+    Parameters
+    ----------
+    center : array of shape (n_features,)
+    scale : float
+    mlp : MLP
+    matrix : array of shape (n_outputs, n_components)
+        Of the orthonorm layer.
+    """
+
+    def __init__(self, center, scale, mlp, matrix):
+        super().__init__()
+        self.register_buffer(
+            "center", torch.tensor(center, dtype=torch.float64, device="cpu")
+        )
+        self.register_buffer(
+            "scale", torch.tensor(scale, dtype=torch.float64, device="cpu")
+        )
+        self.mlp = mlp.to(device="cpu", dtype=torch.float64)
+        self.orthonorm = Orthonorm(matrix)
+
+    def forward(self, x):
+        """Map (b, n_features) rows to (b, n_components) eigenvector values."""
+        x = (x.to(torch.float64) - self.center) / self.scale
+        return self.orthonorm(self.mlp(x))
+
+    def flip_signs(self, signs):
+        """Multiply the components by the given signs, an array of 1 and -1."""
+        self.orthonorm.matrix.mul_(
+            torch.tensor(signs, dtype=torch.float64, device="cpu")
+        )
+
+    def __getstate__(self):
+        """Weights as numpy arrays on the CPU: they load without the device or torch's
+        own unpickling."""
+        return {
+            "activation": self.mlp.activation,
+            "weights": [w.detach().cpu().numpy() for w in self.mlp.weights],
+            "biases": [b.detach().cpu().numpy() for b in self.mlp.biases],
+            "center": self.center.cpu().numpy(),
+            "scale": float(self.scale),
+            "matrix": self.orthonorm.matrix.cpu().numpy(),
+        }
+
+    def __setstate__(self, state):
+        weights, biases = state["weights"], state["biases"]
+        sizes = [weights[0].shape[1], *(w.shape[0] for w in weights)]
+        mlp = MLP(sizes, state["activation"]).to(dtype=torch.float64)
+        with torch.no_grad():
+            for mine, stored in zip(
+                [*mlp.weights, *mlp.biases], [*weights, *biases], strict=True
+            ):
+                mine.copy_(torch.tensor(np.asarray(stored), device="cpu"))
+        self.__init__(state["center"], state["scale"], mlp, state["matrix"])

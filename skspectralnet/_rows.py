@@ -1,0 +1,118 @@
+"""Anything with rows by index read as dense float blocks; the centre and the scale."""
+
+import numpy as np
+from scipy import sparse
+
+# Rows read at once by a pass over all of them: bounds the workspace, not the result.
+_BLOCK_ROWS = 8192
+
+
+def dense_rows(X, rows):
+    """Read some rows as a dense float array.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    rows : slice or ndarray of int of shape (b,)
+
+    Returns
+    -------
+    ndarray of shape (b, n_features)
+        float32 or float64 as in `X`; small integers become float32.
+    """
+    block = X[rows]
+    if sparse.issparse(block):
+        block = block.toarray()
+    if block.dtype.kind != "f":
+        block = block.astype(np.float32)
+    return block
+
+
+def center_and_scale(X):
+    r"""Column means and one common scale, accumulated in float64.
+
+    The scale is the root mean square of the centred entries,
+    :math:`s = \sqrt{\frac{1}{n d} \sum_{ij} (x_{ij} - c_j)^2}`: one number for all
+    columns, so that distances keep their ratios.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+
+    Returns
+    -------
+    center : ndarray of shape (n_features,), float64
+    scale : float
+        In the units of `X` and positive: 1.0 where all rows are equal.
+
+    Raises
+    ------
+    ValueError
+        If the spread of the values is not a float64 number.
+    """
+    n_samples, n_features = X.shape
+    blocks = [
+        slice(start, min(start + _BLOCK_ROWS, n_samples))
+        for start in range(0, n_samples, _BLOCK_ROWS)
+    ]
+    largest = max(float(np.max(np.abs(dense_rows(X, block)))) for block in blocks)
+    if largest == 0.0:
+        return np.zeros(n_features), 1.0
+    # A power of two near the largest entry: dividing by it is exact and keeps the
+    # squares of rows of size 1e300 or 1e-300 inside float64.
+    unit = 2.0 ** (np.frexp(largest)[1] - 1)
+    center = np.zeros(n_features)
+    for block in blocks:
+        center += (dense_rows(X, block).astype(np.float64) / unit).sum(axis=0)
+    center /= n_samples
+    square = 0.0
+    for block in blocks:
+        centered = dense_rows(X, block).astype(np.float64) / unit - center
+        square += float(np.sum(centered * centered))
+    spread = np.sqrt(square / (n_samples * n_features))
+    # Below this the spread is rounding of the mean, not data.
+    if spread <= 4 * np.finfo(np.float64).eps * float(np.max(np.abs(center))):
+        spread = 1.0
+    scale = float(spread * unit)
+    if not np.isfinite(scale) or scale == 0.0:
+        raise ValueError(
+            f"The values of X are too large or too small to measure distances: their "
+            f"largest magnitude is {largest:.3g}. Rescale X."
+        )
+    return center * unit, scale
+
+
+class Rows:
+    """Rows of a matrix as centred and scaled batches.
+
+    Nothing is copied until a batch is read.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    center : ndarray of shape (n_features,)
+    scale : float
+    """
+
+    def __init__(self, X, center, scale):
+        self.X = X
+        self.center = center
+        self.scale = scale
+
+    def __len__(self):
+        return self.X.shape[0]
+
+    def batch(self, rows):
+        """Read standardised rows.
+
+        Subtracting in float64 keeps the digits of data far from the origin.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (b,)
+
+        Returns
+        -------
+        ndarray of shape (b, n_features), float64
+        """
+        return (dense_rows(self.X, rows) - self.center) / self.scale

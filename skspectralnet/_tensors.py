@@ -1,0 +1,93 @@
+"""The only border between numpy and torch: devices, generators, blocks of rows."""
+
+import copy
+
+import numpy as np
+import torch
+
+
+def resolve_device(device):
+    """Turn a user's device into a ``torch.device`` that exists here.
+
+    Parameters
+    ----------
+    device : str
+        ``"auto"`` (a CUDA device when torch sees one, else the CPU) or any name
+        that torch knows, such as ``"cpu"`` or ``"cuda:1"``.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown to torch or the device cannot hold a tensor.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.zeros(1, device=resolved)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used on this machine; expected 'auto', "
+            f"'cpu' or the name of an available accelerator such as 'cuda:0'."
+        ) from error
+    if resolved.type == "meta":
+        raise ValueError("device='meta' holds no numbers; expected 'auto' or 'cpu'.")
+    return resolved
+
+
+def torch_generator(random_state):
+    """Draw one seed from a numpy ``RandomState`` for a private torch generator.
+
+    The generator lives on the CPU, so that a seed means the same random numbers
+    on every device; torch's global generator is never touched.
+    """
+    generator = torch.Generator(device="cpu")
+    generator.manual_seed(int(random_state.randint(np.iinfo(np.int32).max)))
+    return generator
+
+
+def to_tensor(array, *, device, dtype):
+    """Copy an array into a tensor.
+
+    Always a copy: read-only and memory-mapped arrays may not be shared with torch.
+    """
+    return torch.tensor(np.asarray(array), dtype=dtype, device=device)
+
+
+def to_numpy(tensor):
+    """Return a tensor's values as an array of its own on the CPU."""
+    return tensor.detach().cpu().numpy().copy()
+
+
+def forward_in_blocks(module, read_block, n_rows, *, device, block_size=8192):
+    """Apply a module to rows, a block at a time.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        On the CPU; maps a float64 tensor of shape (b, n_features) to one of shape
+        (b, n_outputs), each row on its own.
+    read_block : callable
+        ``read_block(slice)`` returns the rows of that slice as an array.
+    n_rows : int
+    device : torch.device
+    block_size : int, default=8192
+        Rows read at once: the workspace does not grow with `n_rows`.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outputs), float64
+    """
+    if device.type != "cpu":  # a copy: the stored module stays on the CPU
+        module = copy.deepcopy(module).to(device)
+    outputs = []
+    with torch.inference_mode():
+        for start in range(0, n_rows, block_size):
+            block = read_block(slice(start, min(start + block_size, n_rows)))
+            tensor = to_tensor(block, device=device, dtype=torch.float64)
+            outputs.append(to_numpy(module(tensor)))
+    return np.concatenate(outputs)

@@ -1,0 +1,80 @@
+"""Scores of clusterings and embeddings: arrays in, floats out."""
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics.cluster import contingency_matrix
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+
+from skspectralnet import _eigen
+
+__all__ = ["clustering_accuracy", "orthonormality_error"]
+
+
+def clustering_accuracy(labels_true, labels_pred):
+    """Share of rows labelled right under the best one-to-one naming of the clusters.
+
+    The ACC of the clustering literature: clusters and classes are matched by the
+    Hungarian method (Kuhn, 1955); rows of clusters left over count as wrong.
+
+    Parameters
+    ----------
+    labels_true : array-like of shape (n_samples,)
+    labels_pred : array-like of shape (n_samples,)
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If the two have different lengths, or none.
+
+    Examples
+    --------
+    >>> from skspectralnet.metrics import clustering_accuracy
+    >>> clustering_accuracy([0, 0, 1, 1], [1, 1, 0, 2])
+    0.75
+    """
+    labels_true, labels_pred = column_or_1d(labels_true), column_or_1d(labels_pred)
+    check_consistent_length(labels_true, labels_pred)
+    if len(labels_true) == 0:
+        raise ValueError("The accuracy of no rows is undefined: labels are empty.")
+    counts = contingency_matrix(labels_true, labels_pred)
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    return float(counts[rows, columns].sum() / len(labels_true))
+
+
+def orthonormality_error(embedding, row_weights=None):
+    r"""How far columns are from orthonormal: the largest entry of
+    :math:`|Y^T M Y / \sum_i m_i - I|`.
+
+    Parameters
+    ----------
+    embedding : array-like of shape (n_samples, n_components)
+        Y, unweighted eigenvectors (``diffusion_time=0``).
+    row_weights : array-like of shape (n_samples,), default=None
+        The diagonal of M: the degrees for the random-walk Laplacian, None (ones)
+        for the others.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ or a value is not finite.
+
+    Examples
+    --------
+    >>> from skspectralnet.metrics import orthonormality_error
+    >>> orthonormality_error([[1.0, 1.0], [1.0, -1.0]])
+    0.0
+    """
+    embedding = check_array(embedding, dtype=np.float64)
+    if row_weights is not None:
+        row_weights = check_array(row_weights, dtype=np.float64, ensure_2d=False)
+        check_consistent_length(embedding, row_weights)
+    return _eigen.orthonormality_error(embedding, row_weights)
