@@ -40,9 +40,8 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         :math:`\lambda` of the random-walk or symmetric Laplacian (of
         ``"unnormalized"`` divided by the largest degree first). 0 leaves the
         eigenvectors as they are. ``"auto"`` chooses t so that the
-        `n_clusters`-th component
-        keeps :math:`e^{-1/2}` of its length: eigenvectors after a gap in the
-        spectrum vanish, those before it stay.
+        `n_clusters`-th component keeps :math:`e^{-1/2}` of its length: eigenvectors
+        after a gap in the spectrum vanish, those before it stay.
     encoder : {"auto"}, transformer or None, default="auto"
         First stage, from rows to codes. ``"auto"``: rows of more than 100 columns
         are reduced to 100 by PCA, or by TruncatedSVD where they are sparse or
@@ -56,8 +55,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     metric : {"euclidean", "cosine"}, default="euclidean"
         ``"cosine"`` divides each point by its length and then takes Euclidean
         distances: for text and embeddings.
-    affinity : {"self_tuning", "nearest_neighbors", "rbf"} or callable, \
-default="self_tuning"
+    affinity : str or callable, default="self_tuning"
         Weights of the graph of a batch; :math:`d_{ij}` is a distance, not squared.
 
         - ``"self_tuning"``: :math:`\exp(-d_{ij}^2 / (\sigma_i \sigma_j))` between a
@@ -74,8 +72,8 @@ default="self_tuning"
         :math:`1 / \sigma^2`, :math:`\sigma` the median distance to the
         `n_neighbors`-th neighbour in the batch.
     n_neighbors : int, default=None
-        Neighbours of a row inside its batch. None: 10, or a fifth of a batch of
-        fewer than 50 rows.
+        Neighbours of a row inside its batch. None: 10, or one in 200 rows of a batch
+        of more than 2,000, or a fifth of a batch of fewer than 50.
     laplacian : {"random_walk", "symmetric", "unnormalized"}, default="random_walk"
         Whose eigenvectors are learned: :math:`I - D^{-1} W`,
         :math:`I - D^{-1/2} W D^{-1/2}` or :math:`D - W`.
@@ -90,9 +88,9 @@ default="self_tuning"
         with the same relative accuracy as large ones.
     hidden_layer_sizes : int or array-like of int, default=None
         Units of each hidden layer. None: (128, 128), or (64, 64) below 1,000 rows.
-    activation : {"relu", "tanh", "logistic", "gelu", "silu", "identity"}, \
-default="relu"
-        Of the hidden layers.
+    activation : str, default="relu"
+        Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
+        ``"silu"`` or ``"identity"``.
     alpha : float, default=1e-4
         Weight decay of the AdamW steps.
     learning_rate_init : float, default=5e-3
@@ -122,7 +120,8 @@ default="relu"
         Above 0, a progress bar on the standard error.
     device : str, default="auto"
         ``"auto"`` (CUDA where torch sees it, else the CPU), ``"cpu"``, ``"cuda:1"``
-        and so on. A model fitted on one device predicts on any other.
+        and so on. A model fitted on one device predicts on any other: the learned
+        weights are kept on the CPU, and `device` is looked at again in each call.
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same result on every fit, bit for bit on one machine with
         one number of threads.
@@ -135,7 +134,7 @@ default="relu"
     n_clusters_ : int
         Clusters found: fewer than `n_clusters`, with a warning, where the rows have
         too few distinct embeddings.
-    cluster_centers_ : ndarray of shape (n_clusters_, n_components)
+    cluster_centers_ : ndarray of shape (`n_clusters_`, n_components)
         Centres in the embedding, the space of `transform`.
     inertia_ : float
         Sum of squared distances of the rows to their centre in the embedding.
@@ -162,7 +161,7 @@ default="relu"
         Epochs made.
     n_features_in_ : int
         Columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where X had them.
 
     See Also
@@ -325,8 +324,10 @@ default="relu"
         The modularity of ``predict(X)`` on the graph that links each row of X to its
         10 nearest by Euclidean distance: it depends on no parameter, so models with
         different affinities, encoders or numbers of clusters can be compared, on
-        held-out rows as well. Of more than 10,000 rows it takes that many, the same
-        ones on each call.
+        held-out rows as well. It does not find the number of clusters of compact
+        groups: the graph sees only steps between neighbours, so splitting a large
+        group may raise it. Of more than 10,000 rows it takes that many, the same ones
+        on each call.
 
         Parameters
         ----------

@@ -309,8 +309,8 @@ class _BaseSpectralNet(
 
     def _resolve_neighbors(self, batch_size):
         if self.n_neighbors is None:
-            # 10 of 2,048 rows and of 50; fewer where they would be all rows.
-            return int(min(max(10, batch_size // 200), max(2, batch_size // 5)))
+            fine = max(10, batch_size // 200)
+            return min(fine, max(2, batch_size // 5))  # not all rows of a small batch
         if self.n_neighbors >= batch_size:
             clipped = batch_size - 1
             warnings.warn(
@@ -486,9 +486,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         :math:`\lambda` of the random-walk or symmetric Laplacian (of
         ``"unnormalized"`` divided by the largest degree first). 0 leaves the
         eigenvectors as they are. ``"auto"`` chooses t so that the last
-        component
-        keeps :math:`e^{-1/2}` of its length: eigenvectors after a gap in the
-        spectrum vanish, those before it stay.
+        component keeps :math:`e^{-1/2}` of its length.
     encoder : {"auto"}, transformer or None, default="auto"
         First stage, from rows to codes. ``"auto"``: rows of more than 100 columns
         are reduced to 100 by PCA, or by TruncatedSVD where they are sparse or
@@ -502,8 +500,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
     metric : {"euclidean", "cosine"}, default="euclidean"
         ``"cosine"`` divides each point by its length and then takes Euclidean
         distances: for text and embeddings.
-    affinity : {"self_tuning", "nearest_neighbors", "rbf"} or callable, \
-default="self_tuning"
+    affinity : str or callable, default="self_tuning"
         Weights of the graph of a batch; :math:`d_{ij}` is a distance, not squared.
 
         - ``"self_tuning"``: :math:`\exp(-d_{ij}^2 / (\sigma_i \sigma_j))` between a
@@ -520,8 +517,8 @@ default="self_tuning"
         :math:`1 / \sigma^2`, :math:`\sigma` the median distance to the
         `n_neighbors`-th neighbour in the batch.
     n_neighbors : int, default=None
-        Neighbours of a row inside its batch. None: 10, or a fifth of a batch of
-        fewer than 50 rows.
+        Neighbours of a row inside its batch. None: 10, or one in 200 rows of a batch
+        of more than 2,000, or a fifth of a batch of fewer than 50.
     laplacian : {"random_walk", "symmetric", "unnormalized"}, default="random_walk"
         Whose eigenvectors are learned: :math:`I - D^{-1} W`,
         :math:`I - D^{-1/2} W D^{-1/2}` or :math:`D - W`.
@@ -536,9 +533,9 @@ default="self_tuning"
         with the same relative accuracy as large ones.
     hidden_layer_sizes : int or array-like of int, default=None
         Units of each hidden layer. None: (128, 128), or (64, 64) below 1,000 rows.
-    activation : {"relu", "tanh", "logistic", "gelu", "silu", "identity"}, \
-default="relu"
-        Of the hidden layers.
+    activation : str, default="relu"
+        Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
+        ``"silu"`` or ``"identity"``.
     alpha : float, default=1e-4
         Weight decay of the AdamW steps.
     learning_rate_init : float, default=5e-3
@@ -566,7 +563,8 @@ default="relu"
         Above 0, a progress bar on the standard error.
     device : str, default="auto"
         ``"auto"`` (CUDA where torch sees it, else the CPU), ``"cpu"``, ``"cuda:1"``
-        and so on. A model fitted on one device predicts on any other.
+        and so on. A model fitted on one device predicts on any other: the learned
+        weights are kept on the CPU, and `device` is looked at again in each call.
     random_state : int, RandomState instance or None, default=None
         Pass an int for the same result on every fit, bit for bit on one machine with
         one number of threads.
@@ -598,7 +596,7 @@ default="relu"
         Epochs made.
     n_features_in_ : int
         Columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, where X had them.
 
     See Also

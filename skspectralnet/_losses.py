@@ -63,7 +63,34 @@ def row_weights(degrees, laplacian):
     return torch.ones_like(degrees, dtype=torch.float64)
 
 
-def spectral_loss(Y, affinity, laplacian):
+def lost_directions(Y, affinity, laplacian):
+    r"""What the orthonorm layer could not make orthonormal, as a form of size 1.
+
+    :math:`s (I - \tfrac{1}{b} Y^T D Y)` for the Y of a batch's own factor: 0 where the
+    outputs have full rank, the identity where they have collapsed. Added to the
+    Laplacian form it gives a lost direction the Ritz value s of a useless one, 1 (the
+    mean degree for ``"unnormalized"``), instead of the 0 of a perfect one.
+
+    Parameters
+    ----------
+    Y : tensor of shape (b, q)
+    affinity : SparseAffinity or DenseAffinity of b rows
+    laplacian : {"random_walk", "symmetric", "unnormalized"}
+
+    Returns
+    -------
+    tensor of shape (q, q)
+    """
+    b, q = Y.shape
+    weights = row_weights(affinity.degrees, laplacian)
+    eye = torch.eye(q, dtype=Y.dtype, device=Y.device)
+    lost = eye - Y.T @ (weights[:, None] * Y) / b
+    if laplacian == "unnormalized":
+        lost = affinity.degrees.mean() * lost
+    return lost
+
+
+def spectral_loss(Y, affinity, laplacian, lost=0.0):
     r"""The spectral loss of a batch of orthonormal outputs.
 
     .. math::
@@ -80,16 +107,18 @@ def spectral_loss(Y, affinity, laplacian):
         Outputs of the orthonorm layer.
     affinity : SparseAffinity or DenseAffinity of b rows
     laplacian : {"random_walk", "symmetric", "unnormalized"}
+    lost : tensor of shape (q, q), default=0.0
+        :func:`lost_directions`, added to the form.
 
     Returns
     -------
     tensor, a scalar
     """
     b, q = Y.shape
-    return laplacian_form(Y, affinity, laplacian).trace() / (b * q)
+    return (laplacian_form(Y, affinity, laplacian) / b + lost).trace() / q
 
 
-def log_spectral_loss(Y, affinity, laplacian):
+def log_spectral_loss(Y, affinity, laplacian, lost=0.0):
     r"""Mean logarithm of the Ritz values of the leading outputs.
 
     .. math::
@@ -109,13 +138,15 @@ def log_spectral_loss(Y, affinity, laplacian):
         Outputs of the orthonorm layer.
     affinity : SparseAffinity or DenseAffinity of b rows
     laplacian : {"random_walk", "symmetric", "unnormalized"}
+    lost : tensor of shape (q, q), default=0.0
+        :func:`lost_directions`, added to F.
 
     Returns
     -------
     tensor, a scalar
     """
     b, q = Y.shape
-    form = laplacian_form(Y, affinity, laplacian) / b
+    form = laplacian_form(Y, affinity, laplacian) / b + lost
     delta = 0.01 * form.detach().trace() / q + torch.finfo(torch.float32).tiny
     eye = torch.eye(q, dtype=form.dtype, device=form.device)
     # log det of every leading block at once: the log pivots of one factorisation,

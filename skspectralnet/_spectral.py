@@ -7,7 +7,12 @@ import torch
 
 from skspectralnet._affinity import batch_affinity
 from skspectralnet._eigen import RitzPairs, rayleigh_ritz
-from skspectralnet._losses import LOSSES, laplacian_form, row_weights
+from skspectralnet._losses import (
+    LOSSES,
+    laplacian_form,
+    lost_directions,
+    row_weights,
+)
 from skspectralnet._network import MLP, orthonormalizer
 from skspectralnet._tensors import to_numpy, to_tensor
 from skspectralnet._training import train
@@ -193,8 +198,9 @@ def joint_loss(mlp, batches, task):
     """
     batch = next(batches)
     outputs = mlp(batch.inputs).to(torch.float64)
-    matrix = orthonormalizer(outputs, _row_weights(batch, task))
-    return LOSSES[task.loss](outputs @ matrix, batch.affinity, task.laplacian)
+    Y = outputs @ orthonormalizer(outputs, _row_weights(batch, task))
+    graph = (batch.affinity, task.laplacian)
+    return LOSSES[task.loss](Y, *graph, lost=lost_directions(Y, *graph))
 
 
 def alternating_loss(mlp, batches, task):
