@@ -1,0 +1,89 @@
+# Sets up, checks and shows the project. `make` alone lists the targets.
+#
+#   PYTHON=python3.12 make test    another Python (3.11 or later)
+#   JOBS=4 make test               more test processes (default 2)
+
+PYTHON ?= $(shell for p in python3.11 python3; do \
+	$$p -c "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))" \
+	2> /dev/null && echo $$p && break; done)
+JOBS ?= 2
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+READY_DOCS := $(VENV)/.ready-docs
+BENCH_VENV := .bench-venv
+
+# pip hands these to the isolated environment that it builds the package in
+# (the second name is that of pip 25.3 and later).
+export PIP_CONSTRAINT := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+export MPLBACKEND := Agg
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all lint format docs images bench bench-env clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: $(READY) ## cluster MNIST, or the digits of scikit-learn; about two minutes
+	$(RUN) examples/demo.py
+
+# One thread in each test process: two that use all cores wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(JOBS)
+
+test: $(READY) ## the tests and the docstrings' examples, without the slow ones
+	$(PYTEST) -m "not slow" tests skspectralnet
+
+test-all: $(READY) ## all tests
+	$(PYTEST) tests skspectralnet
+
+lint: $(READY) ## style and spelling
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(VENV)/bin/codespell
+
+format: $(READY) ## repair what the linter can
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+docs: $(READY_DOCS) ## the documentation, into docs/_build/html
+	$(RUN) -m sphinx -W --keep-going -b html docs docs/_build/html
+
+images: $(READY) ## the picture of the README, from its example
+	mkdir -p docs/images
+	$(RUN) -c "from runpy import run_path; \
+	run_path('examples/plot_moons.py')['figure'].savefig('docs/images/moons.png', dpi=80)"
+
+bench: $(READY) ## all benchmarks, into benchmarks/results
+	$(RUN) benchmarks/shapes.py
+	$(RUN) benchmarks/score.py
+	$(RUN) benchmarks/orthonorm.py
+	$(RUN) benchmarks/mnist.py
+
+bench-env: ## an environment with the package that the benchmarks compare with
+	$(call check_python)
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install -c constraints.txt \
+		torch==2.13.0 spectralnet==1.1.0
+
+clean: ## remove all that make has made, the environments too
+	rm -rf $(VENV) $(BENCH_VENV) build dist docs/_build examples/output
+	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage *.egg-info
+	find skspectralnet tests examples benchmarks docs -name __pycache__ \
+		-prune -exec rm -rf {} + 2> /dev/null || true
+
+define check_python
+@test -n "$(PYTHON)" || { echo "Python 3.11 or later with the venv and ensurepip \
+modules was not found; name one: PYTHON=/path/to/python make ..." >&2; exit 1; }
+endef
+
+$(READY): pyproject.toml constraints.txt
+	$(call check_python)
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install -c constraints.txt -e '.[test]'
+	touch $@
+
+$(READY_DOCS): $(READY)
+	$(RUN) -m pip install -c constraints.txt -e '.[docs]'
+	touch $@
