@@ -1,0 +1,53 @@
+"""Sphinx configuration: no network, the tables made from the committed results."""
+
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # make_tables, mathml
+
+from make_tables import make_all
+
+make_all()
+
+project = "skspectralnet"
+copyright = "the skspectralnet developers"
+version = installed_version("skspectralnet")
+release = version
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "mathml",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False  # _templates/autosummary/class.rst lists them
+highlight_language = "python"
+smartquotes = False
+toc_object_entries_show_parents = "hide"
+
+html_math_renderer = "mathml"
+html_theme = "pydata_sphinx_theme"
+html_title = f"skspectralnet {version.split('+')[0]}"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "logo": {"text": "skspectralnet"},
+    "header_links_before_dropdown": 6,
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "show_toc_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_sidebars = {
+    page: [] for page in ("index", "quickstart", "benchmarks", "changes", "references")
+}

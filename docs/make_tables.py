@@ -1,0 +1,321 @@
+"""Tables and pictures of the documentation, from the files in benchmarks/results.
+
+    python docs/make_tables.py
+
+conf.py calls :func:`make_all` at each build. A result that does not exist yet becomes
+one line that names the command which makes it.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+DOCS = Path(__file__).parent
+RESULTS = DOCS.parent / "benchmarks" / "results"
+GENERATED = DOCS / "_generated"
+
+_MODES = {"joint": "tab:blue", "alternating": "tab:orange"}
+_STYLES = ("-", "--", ":")  # of the learning rates, from the largest
+
+
+def make_all():
+    """Write every file of docs/_generated; leave unchanged ones as they are."""
+    GENERATED.mkdir(exist_ok=True)
+    for name, tables in {
+        "shapes": {"shapes": shapes_table, "peer": peer_table},
+        "mnist": {"mnist": mnist_table},
+        "orthonorm": {"orthonorm": orthonorm_table, "orthonorm_figure": figure_text},
+        "score": {"score": score_table},
+    }.items():
+        path = RESULTS / f"{name}.json"
+        record = json.loads(path.read_text()) if path.exists() else None
+        for target, table in tables.items():
+            text = missing(name) if record is None else table(record)
+            _write(f"{target}.inc", text)
+        text = "" if record is None else provenance(record)
+        _write(f"{name}_provenance.inc", text)
+    _write("changes.inc", restructured(DOCS.parent / "CHANGES.md"))
+
+
+# --- one table each
+
+
+def shapes_table(record):
+    """ARI and seconds on the generated shapes."""
+    header = [
+        "data",
+        "seeds",
+        "ARI, worst",
+        "ARI, mean",
+        "seconds, wall",
+        "seconds, CPU",
+    ]
+    rows = [
+        [
+            name,
+            len(result["ari"]["values"]),
+            _number(result["ari"]["min"]),
+            _number(result["ari"]["mean"]),
+            _number(result["wall"]["median"], 2),
+            _number(result["cpu"]["median"], 2),
+        ]
+        for name, result in record["results"].items()
+        if "ari" in result
+    ]
+    return table(header, rows) + "\nSeconds are medians over the seeds.\n"
+
+
+def peer_table(record):
+    """The same moons by this package and by the paper's authors' package, in turn."""
+    found = {
+        name: result
+        for name, result in record["results"].items()
+        if "cpu_ratio" in result
+    }
+    if not found:
+        return (
+            "*The comparison with another package was not part of the last run of the "
+            "benchmark.*\n"
+        )
+    text = ""
+    for result in found.values():
+        header = ["package", "seeds", "ARI, worst", "ARI, mean", "wall", "CPU"]
+        rows = [
+            [
+                package,
+                len(summary["ari"]["values"]),
+                _number(summary["ari"]["min"]),
+                _number(summary["ari"]["mean"]),
+                _number(summary["wall"]["median"], 2),
+                _number(summary["cpu"]["median"], 2),
+            ]
+            for package, summary in result.items()
+            if package != "cpu_ratio"
+        ]
+        ratio = result["cpu_ratio"]
+        text += table(header, rows) + (
+            "\nMedian seconds of fit and predict. CPU seconds of the first over those "
+            f"of the second, seed by seed: median {_number(ratio['median'])}, from "
+            f"{_number(ratio['min'])} to {_number(ratio['max'])}.\n"
+        )
+    return text
+
+
+def mnist_table(record):
+    """Accuracy, NMI, ARI and seconds of each setting on MNIST."""
+    header = ["setting", "fits", "ACC", "NMI", "NMI, worst", "ARI", "wall", "CPU"]
+    rows = [
+        [
+            _inline(result["setting"]),
+            len(result["nmi"]["values"]),
+            _with_deviation(result["acc"]),
+            _with_deviation(result["nmi"]),
+            _number(result["nmi"]["min"]),
+            _number(result["ari"]["mean"]),
+            _number(result["wall"]["median"], 1),
+            _number(result["cpu"]["median"], 1),
+        ]
+        for result in record["results"]
+    ]
+    return table(header, rows) + (
+        "\nACC, NMI and ARI are means over the fits, with their standard deviation "
+        "after ±; seconds are medians.\n"
+    )
+
+
+def orthonorm_table(record):
+    """The two modes beside each other: held-out loss and ARI."""
+    header = [
+        "data",
+        "learning rate",
+        "joint: loss, best / last",
+        "alternating: loss, best / last",
+        "joint: ARI, mean / worst",
+        "alternating: ARI, mean / worst",
+    ]
+    pairs = _orthonorm_pairs(record)
+    rows = [
+        [name, f"{rate:g}", *map(_losses, pair.values()), *map(_aris, pair.values())]
+        for (name, rate), pair in pairs.items()
+    ]
+    return table(header, rows) + "\n" + orthonorm_summary(pairs)
+
+
+def orthonorm_summary(pairs):
+    """What the table says, counted."""
+    ahead, lower, rose = 0, 0, dict.fromkeys(_MODES, 0)
+    for pair in pairs.values():
+        joint, alternating = (pair[mode] for mode in _MODES)
+        lower += joint["best_loss"]["mean"] < alternating["best_loss"]["mean"]
+        ahead += joint["ari"]["mean"] >= alternating["ari"]["mean"]
+        for mode, result in pair.items():
+            best, last = result["best_loss"]["mean"], result["last_loss"]["mean"]
+            rose[mode] += last > 1.1 * best
+    return (
+        f"In {lower} of the {len(pairs)} rows the best held-out loss is lower in joint "
+        f"mode; in {ahead} its mean ARI is at least as high. The last loss is more "
+        f"than a tenth above the best in {rose['joint']} rows in joint and in "
+        f"{rose['alternating']} in alternating mode.\n"
+    )
+
+
+def figure_text(record):
+    """Draw the loss curves and return the directive that shows them."""
+    _draw_orthonorm(record)
+    return (
+        ".. figure:: /_generated/orthonorm.svg\n"
+        "   :alt: Held-out loss against the epoch, joint and alternating\n"
+        "   :width: 100%\n"
+        "   :target: ../_images/orthonorm.svg\n\n"
+        "   Held-out loss after each epoch, the mean of the seeds; the loss is the "
+        "mean Ritz value of the outputs, lower is better.\n"
+    )
+
+
+def score_table(record):
+    """Rank correlation of each label-free candidate with ARI."""
+    results = record["results"]
+    header = ["candidate", *(r["data"] for r in results), "least"]
+    names = {name: None for result in results for name in result["spearman"]}
+    rows = []
+    for name in names:
+        values = [result["spearman"].get(name) for result in results]
+        known = [value for value in values if value is not None]
+        rows.append((min(known), [_inline(name), *map(_number, values)]))
+    rows.sort(key=lambda row: -row[0])
+    # score(X) is one of the candidates: it stands first.
+    rows.sort(key=lambda row: row[1][0] != "``score(X)``")
+    counts = sorted({result["n_settings"] for result in results})
+    return table(header, [[*row, _number(least)] for least, row in rows]) + (
+        "\nSpearman rank correlation with ARI over "
+        f"{' or '.join(map(str, counts))} settings on each data set.\n"
+    )
+
+
+# --- parts of several tables
+
+
+def table(header, rows):
+    """Return a list-table."""
+    lines = [".. list-table::", "   :header-rows: 1", "   :class: measured", ""]
+    for row in [header, *rows]:
+        cells = [f"     - {cell}" for cell in row]
+        cells[0] = f"   * - {row[0]}"
+        lines += cells
+    return "\n".join(lines) + "\n"
+
+
+def provenance(record):
+    """Return the command, the processor and the versions of a result."""
+    versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
+    return (
+        f"Made by ``{record['command']}`` on {record['processor']} "
+        f"({record['threads']} threads) with {versions}.\n"
+    )
+
+
+def missing(name):
+    """Return what stands in place of a table that was not measured yet."""
+    return (
+        f"*Not measured yet:* ``python benchmarks/{name}.py`` *writes "
+        f"benchmarks/results/{name}.json, from which this is made.*\n"
+    )
+
+
+def restructured(path):
+    """Return a Keep-a-Changelog file as reStructuredText, without its title."""
+    if not path.exists():
+        return "*No changes are recorded yet.*\n"
+    lines = []
+    for line in path.read_text().splitlines():
+        heading = re.match(r"(#+) +(.*)", line)
+        if heading is None:
+            line = re.sub(r"\[([^\]]+)\]\(([^)]+)\)", r"`\1 <\2>`__", line)
+            # A single backquote is code, except in the links just made.
+            lines.append(re.sub(r"(?<!`)`([^`<>]+)`(?![`_])", r"``\1``", line))
+        elif len(heading[1]) > 1:
+            title = heading[2].replace("[", "").replace("]", "")
+            lines += ["", title, "-~^"[len(heading[1]) - 2] * len(title), ""]
+    return "\n".join(lines).strip() + "\n"
+
+
+def _orthonorm_pairs(record):
+    """{(data, rate): {"joint": result, "alternating": result}}, in the file's order."""
+    pairs = {}
+    for result in record["results"]:
+        key = result["data"], result["learning_rate"]
+        pairs.setdefault(key, {})[result["orthonorm"]] = result
+    return {key: {mode: pair[mode] for mode in _MODES} for key, pair in pairs.items()}
+
+
+def _draw_orthonorm(record):
+    """Write orthonorm.svg: a panel for each data set, a line for each mode and rate."""
+    results = record["results"]
+    names = list(dict.fromkeys(result["data"] for result in results))
+    rates = sorted({result["learning_rate"] for result in results}, reverse=True)
+    settings = {"svg.hashsalt": "skspectralnet", "font.size": 12, "axes.grid": True}
+    with plt.rc_context(settings):
+        figure, axes = plt.subplots(1, len(names), figsize=(4 * len(names), 4.2))
+        for axis, name in zip(axes, names, strict=True):
+            for result in results:
+                if result["data"] == name:
+                    curve = result["curve"]
+                    style = _STYLES[rates.index(result["learning_rate"])]
+                    axis.plot(
+                        range(1, len(curve) + 1),
+                        curve,
+                        color=_MODES[result["orthonorm"]],
+                        linestyle=style,
+                        label=f"{result['orthonorm']}, {result['learning_rate']:g}",
+                    )
+            axis.set(title=name, xlabel="epoch", yscale="log")
+            axis.grid(alpha=0.3)
+        axes[0].set_ylabel("held-out loss")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(
+            handles, labels, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 0.0)
+        )
+        figure.tight_layout()
+        path = GENERATED / "orthonorm.svg"
+        figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+        plt.close(figure)
+
+
+def _losses(result):
+    best, last = result["best_loss"]["mean"], result["last_loss"]["mean"]
+    return f"{best:.4f} / {last:.4f}"
+
+
+def _aris(result):
+    return f"{_number(result['ari']['mean'])} / {_number(result['ari']['min'])}"
+
+
+def _with_deviation(spread):
+    if len(spread["values"]) == 1:
+        return _number(spread["mean"])
+    return f"{_number(spread['mean'])} ± {_number(spread['std'])}"
+
+
+def _number(value, digits=3):
+    return "–" if value is None else f"{value:.{digits}f}"  # noqa: RUF001
+
+
+def _inline(text):
+    """Names that are code as literals, others as they are."""
+    return f"``{text}``" if re.fullmatch(r"\w+\(.*\)", text) else text
+
+
+def _write(name, text):
+    """Write a file if its text is new: an unchanged one makes no page stale."""
+    path = GENERATED / name
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    make_all()

@@ -1,0 +1,42 @@
+"""Formulas as MathML in the page itself: they are shown without a script or network."""
+
+import html
+import re
+
+from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+
+def visit_inline(translator, node):
+    """Write an inline formula."""
+    translator.body.append(_markup(node, as_block=False))
+    raise nodes.SkipNode
+
+
+def visit_block(translator, node):
+    """Write a formula on a line of its own."""
+    formula = _markup(node, as_block=True)
+    translator.body.append(f'<div class="math-block">{formula}</div>\n')
+    raise nodes.SkipNode
+
+
+def _markup(node, as_block):
+    """MathML of a node; its LaTeX, with a warning, where that cannot be read."""
+    latex = node.astext()
+    try:
+        markup = tex2mathml(latex, as_block=as_block)
+    except MathError as error:
+        logger.warning("formula %r: %s", latex, error, location=node)
+        return f"<code>{html.escape(latex)}</code>"
+    # Spaces between the tags would show inside a line of text.
+    return re.sub(r">\s+<", "><", markup.strip())
+
+
+def setup(app):
+    """Register the renderer; `html_math_renderer = "mathml"` chooses it."""
+    app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
