@@ -41,7 +41,8 @@ test-all: $(READY) ## all tests
 lint: $(READY) ## style and spelling
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(VENV)/bin/codespell
+	$(VENV)/bin/codespell skspectralnet tests docs examples benchmarks .ci \
+		Makefile *.md *.cff *.cfg *.toml *.txt
 
 format: $(READY) ## repair what the linter can
 	$(RUN) -m ruff check --fix .

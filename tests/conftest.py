@@ -1,0 +1,45 @@
+"""Seeds, threads and data that the tests share."""
+
+import os
+
+# One thread for each worker, before torch is imported: the tests run side by side.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import make_blobs
+
+_SEED_VARIABLE = "SKSPECTRALNET_TESTS_GLOBAL_RANDOM_SEED"
+
+
+def _global_random_seeds():
+    """The seeds asked for in the environment: ``7``, ``0-9``; 42 by default."""
+    asked = os.environ.get(_SEED_VARIABLE, "42")
+    first, _, last = asked.partition("-")
+    return list(range(int(first), int(last or first) + 1))
+
+
+def pytest_generate_tests(metafunc):
+    if "global_random_seed" in metafunc.fixturenames:
+        metafunc.parametrize("global_random_seed", _global_random_seeds())
+
+
+def pytest_report_header(config):
+    return (
+        f"{_SEED_VARIABLE}={os.environ.get(_SEED_VARIABLE, '42')}, "
+        f"torch {torch.__version__} with {torch.get_num_threads()} threads"
+    )
+
+
+@pytest.fixture
+def rng(global_random_seed):
+    """A numpy random state of the test's own."""
+    return np.random.RandomState(global_random_seed)
+
+
+@pytest.fixture(scope="session")
+def blobs():
+    """Three blobs with clear gaps: 150 rows, 4 columns, and their labels."""
+    centers = [[0, 0, 0, 0], [6, 0, 6, 0], [0, 7, 0, 7]]
+    return make_blobs(n_samples=150, centers=centers, cluster_std=0.5, random_state=0)

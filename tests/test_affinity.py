@@ -1,0 +1,280 @@
+"""Batch affinities: numbers worked by hand, and what must not change them."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics import pairwise_distances
+from sklearn.neighbors import NearestNeighbors
+
+from skspectralnet._affinity import (
+    DenseAffinity,
+    SparseAffinity,
+    batch_affinity,
+    dense_affinity,
+    median_gamma,
+    nearest_in_batch,
+    rbf_matrix,
+    self_tuning_weights,
+    sparse_affinity,
+    squared_distances,
+)
+
+DTYPES = [torch.float32, torch.float64]
+NAMED = ["self_tuning", "nearest_neighbors", "rbf"]
+
+
+def line(*values):
+    """Points on a line."""
+    return torch.tensor(values, dtype=torch.float64)[:, None]
+
+
+def full(affinity):
+    """The (b, b) matrix W of an affinity, by its product with the identity."""
+    return affinity.apply(torch.eye(len(affinity.degrees), dtype=torch.float64))
+
+
+def random_points(rng, b=60, d=3, dtype=torch.float64):
+    return torch.tensor(rng.normal(size=(b, d)), dtype=dtype)
+
+
+# --- by hand
+
+
+def test_self_tuning_by_hand():
+    # Points 0, 1, 3, 7 with their two nearest neighbours:
+    #   0: 1 (distance 1), 3 (3)    sigma 3
+    #   1: 0 (1), 3 (2)             sigma 2
+    #   3: 1 (2), 0 (3)             sigma 3
+    #   7: 3 (4), 1 (6)             sigma 6
+    # Edges of A, exp(-d^2 / (sigma_i sigma_j)):
+    a01 = math.exp(-1 / 6)  # in both directions
+    a02 = math.exp(-9 / 9)  # in both directions
+    a12 = math.exp(-4 / 6)  # in both directions
+    a32 = math.exp(-16 / 18)  # 7 -> 3 only
+    a31 = math.exp(-36 / 12)  # 7 -> 1 only
+    expected = [
+        [0, a01, a02, 0],
+        [a01, 0, a12, a31 / 2],
+        [a02, a12, 0, a32 / 2],
+        [0, a31 / 2, a32 / 2, 0],
+    ]
+    affinity = batch_affinity(line(0, 1, 3, 7), "self_tuning", n_neighbors=2)
+    assert_allclose(full(affinity), expected, rtol=1e-12)
+    assert_allclose(affinity.degrees, np.sum(expected, axis=1), rtol=1e-12)
+
+
+def test_connectivity_by_hand():
+    # The nearest neighbour of 0 is 1, of 1 is 0, of 3 is 1, of 7 is 3.
+    expected = [[0, 1, 0, 0], [1, 0, 0.5, 0], [0, 0.5, 0, 0.5], [0, 0, 0.5, 0]]
+    affinity = batch_affinity(line(0, 1, 3, 7), "nearest_neighbors", n_neighbors=1)
+    assert_array_equal(full(affinity), expected)
+    assert_array_equal(affinity.degrees, [1, 1.5, 1, 0.5])
+
+
+def test_rbf_by_hand():
+    points = torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]], dtype=torch.float64)
+    # Squared distances 25, 1 and 18.
+    a, b, c = math.exp(-2.5), math.exp(-0.1), math.exp(-1.8)
+    affinity = batch_affinity(points, "rbf", n_neighbors=1, gamma=0.1)
+    assert_allclose(full(affinity), [[0, a, b], [a, 0, c], [b, c, 0]], rtol=1e-12)
+
+
+def test_rbf_median_scale_by_hand():
+    # Distances to the second neighbour of 0, 1, 3, 7, 8: 3, 2, 3, 4, 5; median 3.
+    points = line(0, 1, 3, 7, 8)
+    assert median_gamma(squared_distances(points), 2) == pytest.approx(1 / 9)
+    affinity = batch_affinity(points, "rbf", n_neighbors=2)
+    assert full(affinity)[0, 1] == pytest.approx(math.exp(-1 / 9))
+
+
+def test_callable_by_hand():
+    def directed(points):
+        weights = torch.zeros(3, 3)
+        weights[0, 1], weights[2, 1], weights[1, 1] = 2.0, 1.0, 5.0
+        return weights
+
+    affinity = batch_affinity(line(0, 1, 3), directed, n_neighbors=1)
+    assert_array_equal(full(affinity), [[0, 1, 0], [1, 0, 0.5], [0, 0.5, 0]])
+    assert_array_equal(affinity.degrees, [1, 1.5, 0.5])
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.tensor, np.ndarray.tolist])
+def test_callable_returns_any_array(convert):
+    weights = np.array([[0.0, 1.0], [1.0, 0.0]])
+    affinity = batch_affinity(line(0, 1), lambda p: convert(weights), n_neighbors=1)
+    assert_array_equal(full(affinity), weights)
+
+
+@pytest.mark.parametrize(
+    ("returned", "error", "match"),
+    [
+        (np.ones((2, 2)), ValueError, r"shape \(2, 2\) for a batch of 3 rows"),
+        (np.ones(3), ValueError, r"shape \(3,\)"),
+        (1.0, ValueError, r"shape \(\)"),
+        (-np.ones((3, 3)), ValueError, "negative"),
+        (np.full((3, 3), np.nan), ValueError, "NaN"),
+        (np.full((3, 3), np.inf), ValueError, "infinite"),
+        ("weights", TypeError, "must return an array or tensor of weights; got str"),
+        (None, TypeError, "got NoneType"),
+        ([[1.0], [1.0, 2.0]], TypeError, "got list"),
+        (np.array([["a"]]), TypeError, "got ndarray"),
+        ({}, TypeError, "got dict"),
+    ],
+)
+def test_callable_wrong_result_is_named(returned, error, match):
+    with pytest.raises(error, match=match):
+        batch_affinity(line(0, 1, 3), lambda p: returned, n_neighbors=1)
+
+
+# --- properties
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_symmetric_with_degrees_as_row_sums(name, dtype, rng):
+    affinity = batch_affinity(random_points(rng, dtype=dtype), name, n_neighbors=7)
+    W = full(affinity)
+    assert_allclose(W, W.T, rtol=1e-6)
+    assert_allclose(affinity.degrees, W.sum(dim=1), rtol=1e-5)
+    assert_array_equal(W.diagonal(), 0.0)
+    assert (W >= 0).all()
+    assert (W <= 1).all()
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("c", [2.0**-20, 2.0**20])
+def test_scale_free_bitwise_for_powers_of_two(name, c, rng):
+    points = random_points(rng)
+    one = batch_affinity(points, name, n_neighbors=7)
+    other = batch_affinity(c * points, name, n_neighbors=7)
+    assert_array_equal(full(one), full(other))
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("c", [1e-6, 1 / 3, 1e5])
+def test_scale_free(name, c, rng):
+    points = random_points(rng)
+    one = batch_affinity(points, name, n_neighbors=7)
+    other = batch_affinity(c * points, name, n_neighbors=7)
+    assert_allclose(full(one), full(other), rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_permuting_rows_permutes_the_graph(name, rng):
+    points = random_points(rng)
+    order = rng.permutation(len(points))
+    W = full(batch_affinity(points, name, n_neighbors=7))
+    permuted = full(batch_affinity(points[order], name, n_neighbors=7))
+    assert_allclose(permuted, W[order][:, order], rtol=1e-9)
+
+
+@pytest.mark.parametrize("k", [1, 5, 19])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sparse_product_equals_dense(k, dtype, rng):
+    b = 20
+    neighbors = torch.stack(
+        [torch.tensor(rng.permutation(b)[:k].copy()) for _ in range(b)]
+    )
+    weights = torch.tensor(rng.uniform(size=(b, k)), dtype=dtype)
+    A = torch.zeros(b, b, dtype=torch.float64).scatter_(1, neighbors, weights.double())
+    W = (A + A.T) / 2
+    affinity = sparse_affinity(neighbors, weights)
+    Y = torch.tensor(rng.normal(size=(b, 4)))
+    assert isinstance(affinity, SparseAffinity)
+    assert_allclose(affinity.apply(Y), W @ Y, rtol=1e-6, atol=1e-12)
+    assert_allclose(affinity.degrees, W.sum(dim=1), rtol=1e-6)
+
+
+def test_sparse_product_where_rows_have_no_incoming_edge():
+    # All rows point at row 0; rows 2 to 4 are nobody's neighbour.
+    neighbors = torch.tensor([[1], [0], [0], [0], [0]])
+    affinity = sparse_affinity(neighbors, torch.ones(5, 1, dtype=torch.float64))
+    W = np.zeros((5, 5))
+    W[0, 1] = W[1, 0] = 1
+    W[2:, 0] = W[0, 2:] = 0.5
+    assert_array_equal(full(affinity), W)
+    assert_array_equal(affinity.degrees, W.sum(axis=1))
+
+
+def test_dense_affinity_symmetrises_without_changing_its_input(rng):
+    matrix = torch.tensor(rng.uniform(size=(5, 5)))
+    before = matrix.clone()
+    affinity = dense_affinity(matrix)
+    assert isinstance(affinity, DenseAffinity)
+    assert_array_equal(matrix, before)
+    expected = (before + before.T) / 2
+    expected.fill_diagonal_(0)
+    assert_allclose(affinity.matrix, expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_duplicates_stay_finite(name, dtype, rng):
+    points = random_points(rng, b=30, dtype=dtype)
+    points[:20] = points[0]  # more duplicates than neighbours
+    affinity = batch_affinity(points, name, n_neighbors=5)
+    assert torch.isfinite(full(affinity)).all()
+    assert torch.isfinite(affinity.degrees).all()
+    assert (affinity.degrees > 0).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_duplicates_stay_linked_to_the_rows_around_them(dtype, rng):
+    # More copies of the middle than neighbours: it has no scale of its own, but the
+    # rows around it count it among their neighbours.
+    points = random_points(rng, b=40, dtype=dtype)
+    points[:8] = 0.0
+    W = full(batch_affinity(points, "self_tuning", n_neighbors=5))
+    assert W[:8, 8:].max() > 1e-3
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_equal_rows_are_linked_with_weight_one(name, dtype):
+    points = torch.ones(6, 2, dtype=dtype)
+    affinity = batch_affinity(points, name, n_neighbors=5)
+    assert_array_equal(full(affinity), 1 - np.eye(6))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_squared_distances(dtype, rng):
+    points = random_points(rng, dtype=dtype)
+    squared = squared_distances(points)
+    expected = pairwise_distances(points.double(), metric="sqeuclidean")
+    off = ~np.eye(len(points), dtype=bool)
+    assert_allclose(squared[off], expected[off], rtol=1e-3, atol=1e-5)
+    assert torch.isinf(squared.diagonal()).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nearest_in_batch_agrees_with_sklearn(dtype, rng):
+    points = random_points(rng, b=200, d=5, dtype=dtype)
+    neighbors, squared = nearest_in_batch(points, 8)
+    expected, _ = NearestNeighbors(n_neighbors=8).fit(points.double()).kneighbors()
+    assert_allclose(squared.sort(dim=1)[0].sqrt(), expected, rtol=1e-5)
+    measured = (points[:, None] - points[neighbors]).square().sum(dim=2)
+    assert_allclose(squared, measured, rtol=1e-5)
+    assert (neighbors != torch.arange(200)[:, None]).all()
+
+
+def test_distances_between_close_points_keep_their_digits():
+    # The matrix product alone would round these squared distances of 1e-8 to 0.
+    points = torch.tensor([[1.0], [1.0 + 1e-4], [1.0 + 3e-4]], dtype=torch.float32)
+    _, squared = nearest_in_batch(points, 2)
+    expected = [(1e-4) ** 2, (3e-4) ** 2]
+    assert_allclose(squared[0].sort()[0], expected, rtol=5e-3)
+
+
+def test_self_tuning_weight_of_the_scale_itself():
+    # Two points at each other's scale: d^2 / (d * d) = 1.
+    neighbors, squared = nearest_in_batch(line(0, 5), 1)
+    assert_allclose(self_tuning_weights(neighbors, squared), math.exp(-1))
+
+
+def test_rbf_falls_with_distance():
+    weights = rbf_matrix(squared_distances(line(0, 1, 2, 4)), 0.3)[0]
+    assert weights[1] > weights[2] > weights[3] > 0
+    assert weights[0] == 0

@@ -1,0 +1,327 @@
+"""SpectralNetClustering: labels, centres, score, and its place in scikit-learn."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone, is_clusterer
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import make_blobs
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skspectralnet import SpectralNetClustering, _clustering
+from skspectralnet._graph import modularity, neighbor_graph
+
+
+@pytest.fixture(scope="module")
+def uneven():
+    """Blobs of 20, 90 and 40 rows, in this order."""
+    centers = [[0, 0], [10, 0], [0, 10]]
+    return make_blobs([20, 90, 40], centers=centers, shuffle=False, random_state=0)
+
+
+def model(n_clusters=3, seed=0, **params):
+    return SpectralNetClustering(n_clusters, random_state=seed, **params)
+
+
+# --- labels and centres
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n_clusters", [1, 2, 3, 5, 8])
+def test_labels_are_predictions_bitwise(dtype, n_clusters, blobs, global_random_seed):
+    X = blobs[0].astype(dtype)
+    fitted = model(n_clusters, global_random_seed).fit(X)
+    assert_array_equal(fitted.labels_, fitted.predict(X))
+    again = model(n_clusters, global_random_seed).fit_predict(X)
+    assert_array_equal(fitted.labels_, again)
+    # The nearest centre in what transform returns.
+    Z = fitted.transform(X)
+    assert Z.dtype == dtype
+    distances = np.linalg.norm(Z[:, None] - fitted.cluster_centers_, axis=2)
+    gap = np.diff(np.sort(distances, axis=1)[:, :2], axis=1).ravel()
+    sure = np.ones(len(X), bool) if n_clusters == 1 else gap > 1e-6
+    assert sure.mean() > 0.9
+    assert_array_equal(distances.argmin(axis=1)[sure], fitted.labels_[sure])
+
+
+def test_labels_are_int64_from_zero_without_gaps(blobs, global_random_seed):
+    for n_clusters in (1, 3, 7):
+        labels = model(n_clusters, global_random_seed).fit_predict(blobs[0])
+        assert labels.dtype == np.int64
+        assert_array_equal(np.unique(labels), np.arange(n_clusters))
+
+
+def test_clusters_are_numbered_by_size(uneven, global_random_seed):
+    X, y = uneven
+    fitted = model(3, global_random_seed).fit(X)
+    assert_array_equal(fitted.labels_, np.array([2, 0, 1])[y])
+    for n_clusters in (4, 6):
+        sizes = np.bincount(model(n_clusters, global_random_seed).fit_predict(X))
+        assert (np.diff(sizes) <= 0).all()
+
+
+def test_centers_are_the_means_of_their_rows(blobs):
+    fitted = model(3).fit(blobs[0])
+    Z = fitted.transform(blobs[0])
+    for label, center in enumerate(fitted.cluster_centers_):
+        mean = Z[fitted.labels_ == label].mean(axis=0)
+        assert_allclose(center, mean, atol=1e-3 * np.abs(Z).max())
+    own = fitted.cluster_centers_[fitted.labels_]
+    assert fitted.inertia_ == pytest.approx(((Z - own) ** 2).sum(), rel=1e-3)
+
+
+def test_one_cluster(blobs):
+    fitted = model(1).fit(blobs[0])
+    assert_array_equal(fitted.labels_, 0)
+    assert fitted.n_clusters_ == 1
+    assert fitted.score(blobs[0]) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_new_rows_join_their_cluster(blobs, global_random_seed, rng):
+    X, y = blobs
+    fitted = model(3, global_random_seed).fit(X)
+    new = X + 0.2 * rng.normal(size=X.shape)
+    assert adjusted_rand_score(y, fitted.predict(new)) == 1.0
+    assert_array_equal(fitted.predict(new), fitted.labels_)
+
+
+@pytest.mark.parametrize("n_clusters", [2, 3, 8, 10, 20])
+def test_default_number_of_components(n_clusters, blobs):
+    # ceil(1.3 n_clusters), always one more than the clusters.
+    expected = max(int(np.ceil(1.3 * n_clusters)), n_clusters + 1)
+    fitted = model(n_clusters).fit(blobs[0])
+    assert fitted.transform(blobs[0]).shape[1] == expected
+    assert len(fitted.eigenvalues_) == expected
+
+
+@pytest.mark.parametrize("n_components", [1, 2, 3, 6])
+def test_components_may_be_fewer_or_more_than_clusters(n_components, blobs):
+    fitted = model(3, n_components=n_components).fit(blobs[0])
+    assert fitted.cluster_centers_.shape == (3, n_components)
+    if n_components >= 3:
+        assert adjusted_rand_score(blobs[1], fitted.labels_) == 1.0
+
+
+def test_first_eigenvalues_tell_the_number_of_clusters(blobs):
+    values = model(3, n_components=5).fit(blobs[0]).eigenvalues_
+    assert (values[:3] < 1e-3).all()
+    assert (values[3:] > 0.05).all()
+
+
+def test_as_many_clusters_as_rows(rng):
+    X = rng.normal(size=(12, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = model(12).fit(X)
+    assert len(np.unique(fitted.labels_)) == fitted.n_clusters_ <= 12
+
+
+@pytest.mark.parametrize("affinity", ["self_tuning", "rbf", "nearest_neighbors"])
+@pytest.mark.parametrize("n", [2, 3, 5, 8, 12])
+def test_defaults_fit_tiny_data(affinity, n, rng):
+    X = rng.normal(size=(n, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = SpectralNetClustering(min(n, 8), affinity=affinity).fit(X)
+    assert np.isfinite(fitted.transform(X)).all()
+    assert_array_equal(fitted.labels_, fitted.predict(X))
+
+
+# --- score
+
+
+def test_score_is_a_float_and_changes_nothing(blobs):
+    X, _ = blobs
+    fitted = model(3).fit(X)
+    before = dict(vars(fitted))
+    score = fitted.score(X)
+    assert type(score) is float
+    assert fitted.score(X) == score
+    assert fitted.score(X, y=["ignored"] * 150) == score
+    assert vars(fitted) == before
+
+
+def test_score_is_the_modularity_of_the_labels(blobs):
+    X, y = blobs
+    # Three equal groups without edges between them: 1 - 3 (1/3)^2.
+    assert model(3).fit(X).score(X) == pytest.approx(2 / 3)
+    graph = neighbor_graph(X, 10)
+    assert modularity(graph, y) == pytest.approx(2 / 3)
+
+
+def test_score_is_highest_for_the_right_number_of_clusters(
+    blobs, global_random_seed, rng
+):
+    train, held_out = np.split(rng.permutation(150), [100])
+    X, _ = blobs
+    for rows in (train, held_out):
+        scores = [
+            model(k, global_random_seed).fit(X[train]).score(X[rows])
+            for k in (1, 2, 3, 6)
+        ]
+        assert np.argmax(scores) == 2
+
+
+def test_score_depends_on_the_labels_alone(blobs):
+    X, _ = blobs
+    scores = [
+        model(3, **params).fit(X).score(X)
+        for params in (
+            {},
+            {"affinity": "rbf"},
+            {"laplacian": "symmetric"},
+            {"n_components": 3},
+            {"encoder": PCA(2)},
+            {"hidden_layer_sizes": (8,)},
+        )
+    ]
+    assert_allclose(scores, scores[0], rtol=1e-12)
+
+
+def test_score_of_many_rows_takes_the_same_ones_each_time(blobs, monkeypatch):
+    X, _ = blobs
+    fitted = model(3).fit(X)
+    monkeypatch.setattr(_clustering, "_SCORE_ROWS", 100)
+    assert fitted.score(X) == fitted.score(X)
+    assert fitted.score(X) == pytest.approx(2 / 3, abs=0.02)
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 11, 12])
+def test_score_of_few_rows(n, blobs):
+    fitted = model(3).fit(blobs[0])
+    assert -1 <= fitted.score(blobs[0][:n]) < 1
+
+
+def test_score_of_one_row_is_named(blobs):
+    fitted = model(3).fit(blobs[0])
+    with pytest.raises(ValueError, match="at least 2 rows"):
+        fitted.score(blobs[0][:1])
+
+
+def test_score_before_fit(blobs):
+    with pytest.raises(NotFittedError):
+        model(3).score(blobs[0])
+
+
+def test_modularity_by_hand():
+    # Two pairs and one edge of weight 1/2 between them, the pairs with weight 1:
+    # total 2 (1 + 1 + 1/2) = 5; inside 4/5; each side has half of all degrees.
+    graph = np.array([[0, 1, 0, 0], [1, 0, 0.5, 0], [0, 0.5, 0, 1], [0, 0, 1, 0]])
+    from_dense = neighbor_graph(np.array([[0.0], [1.0], [10.0], [11.0]]), 1)
+    assert_array_equal(from_dense.toarray(), np.where(graph == 0.5, 0, graph))
+    labels = np.array([0, 0, 1, 1])
+    assert modularity(type(from_dense)(graph), labels) == pytest.approx(4 / 5 - 1 / 2)
+    assert modularity(type(from_dense)(graph), 0 * labels) == pytest.approx(0.0)
+
+
+# --- scikit-learn
+
+
+def test_is_a_clusterer_that_transforms():
+    assert is_clusterer(model())
+    tags = model().__sklearn_tags__()
+    assert tags.transformer_tags.preserves_dtype == ["float64", "float32"]
+    assert tags.input_tags.sparse
+    assert not tags.non_deterministic
+
+
+def test_pipeline(blobs):
+    X, y = blobs
+    units = X * [1, 1, 1e3, 1e3]
+    pipe = make_pipeline(StandardScaler(), model(3))
+    assert adjusted_rand_score(y, pipe.fit_predict(units)) == 1.0
+    assert_array_equal(pipe.predict(units), pipe[-1].labels_)
+    assert pipe.transform(units).shape == (150, 4)
+    assert isinstance(pipe.score(units), float)
+
+
+def test_grid_search_in_two_processes(blobs):
+    X, y = blobs
+    grid = {"n_clusters": [2, 3, 5], "encoder__n_components": [2, 3]}
+    search = GridSearchCV(model(encoder=PCA(), max_iter=20), grid, cv=2, n_jobs=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        search.fit(X)
+    assert search.best_params_["n_clusters"] == 3
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert adjusted_rand_score(y, search.predict(X)) == 1.0
+    alone = clone(search.best_estimator_)
+    assert_array_equal(alone.fit_predict(X), search.best_estimator_.labels_)
+
+
+def test_cross_val_score(blobs):
+    X, y = blobs
+    scores = cross_val_score(model(3), X, cv=3)
+    assert scores.shape == (3,)
+    assert (scores > 0.4).all()
+    labelled = cross_val_score(model(3), X, y, cv=3, scoring="adjusted_rand_score")
+    assert_array_equal(labelled, 1.0)
+
+
+def test_column_transformer(blobs):
+    X, _ = blobs
+    columns = ColumnTransformer(
+        [("left", model(2), [0, 1]), ("right", model(3), [2, 3])]
+    )
+    assert columns.fit_transform(X).shape == (150, 3 + 4)
+    names = columns.get_feature_names_out()
+    assert names[0] == "left__spectralnetclustering0"
+
+
+def test_feature_union(blobs):
+    X, _ = blobs
+    union = FeatureUnion([("pca", PCA(2)), ("net", model(3))])
+    Z = union.fit_transform(X)
+    assert Z.shape == (150, 6)
+    assert_array_equal(Z[:, 2:], model(3).fit_transform(X))
+
+
+def test_feature_names(blobs):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(blobs[0], columns=list("abcd"))
+    fitted = model(3).fit(frame)
+    assert fitted.feature_names_in_.tolist() == list("abcd")
+    with pytest.raises(ValueError, match="feature names"):
+        fitted.predict(frame[list("dcba")])
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        fitted.predict(blobs[0])
+    assert_array_equal(fitted.labels_, model(3).fit_predict(blobs[0]))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_set_output(library, blobs):
+    frames = pytest.importorskip(library)
+    configured = model(3).set_output(transform=library)
+    Z = configured.fit_transform(blobs[0])
+    assert isinstance(Z, frames.DataFrame)
+    assert list(Z.columns) == [f"spectralnetclustering{i}" for i in range(4)]
+    assert_array_equal(Z.to_numpy(), model(3).fit_transform(blobs[0]))
+    assert isinstance(configured.fit(blobs[0]).transform(blobs[0]), frames.DataFrame)
+    assert isinstance(configured.predict(blobs[0]), np.ndarray)
+
+
+def test_frozen(blobs):
+    frozen = pytest.importorskip("sklearn.frozen")
+    fitted = model(3).fit(blobs[0])
+    pipe = make_pipeline(frozen.FrozenEstimator(fitted))
+    assert_array_equal(pipe.fit(blobs[0][:50]).predict(blobs[0]), fitted.labels_)
+
+
+def test_clone_is_unfitted_with_the_same_parameters(blobs):
+    fitted = model(3, encoder=PCA(2), affinity="rbf", gamma=0.5).fit(blobs[0])
+    other = clone(fitted)
+    assert repr(other) == repr(fitted)
+    with pytest.raises(NotFittedError):
+        other.predict(blobs[0])
+
+
+def test_nested_parameters(blobs):
+    nested = model(3, encoder=PCA(3)).set_params(encoder__n_components=2)
+    assert nested.fit(blobs[0]).encoder_.n_components_ == 2

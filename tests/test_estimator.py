@@ -1,0 +1,989 @@
+"""What SpectralNetClustering and SpectralNetEmbedding have in common."""
+
+import _thread
+import copy
+import inspect
+import pickle
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from scipy.spatial.distance import pdist, squareform
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.exceptions import (
+    ConvergenceWarning,
+    InconsistentVersionWarning,
+    NotFittedError,
+)
+from sklearn.metrics import adjusted_rand_score
+from sklearn.preprocessing import FunctionTransformer, StandardScaler, normalize
+
+import skspectralnet
+from skspectralnet import SpectralNetClustering, SpectralNetEmbedding, _embedding
+
+try:
+    import cloudpickle
+except ImportError:  # joblib before 1.6 brings it along
+    from joblib.externals import cloudpickle
+
+LAPLACIANS = ["random_walk", "symmetric", "unnormalized"]
+PACKAGE = str(Path(skspectralnet.__file__).parent)
+
+both = pytest.mark.parametrize("cls", [SpectralNetClustering, SpectralNetEmbedding])
+
+
+def named(params):
+    """A test's name from its parameters, the same in every process."""
+    return ", ".join(f"{k}={getattr(v, '__name__', v)}" for k, v in params.items())
+
+
+def make(cls, seed=0, **params):
+    """Three clusters, or the two eigenvectors that tell them apart."""
+    size = {"n_clusters": 3} if cls is SpectralNetClustering else {"n_components": 2}
+    return cls(**{**size, "random_state": seed, **params})
+
+
+def results(model):
+    """Everything that a fit has learned, as arrays."""
+    found = {
+        "eigenvalues_": model.eigenvalues_,
+        "component_weights_": model.component_weights_,
+        "loss_curve_": np.array(model.loss_curve_),
+        "matrix": model.network_.orthonorm.matrix.numpy(),
+    }
+    for i, weight in enumerate(model.network_.mlp.parameters()):
+        found[f"weight {i}"] = weight.detach().numpy()
+    for name in ("labels_", "cluster_centers_", "embedding_"):
+        if hasattr(model, name):
+            found[name] = getattr(model, name)
+    return found
+
+
+def assert_same_results(one, other):
+    one, other = results(one), results(other)
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert_array_equal(value, other[name], err_msg=name)
+
+
+def assert_finds(model, X, y):
+    """The three blobs are told apart."""
+    if hasattr(model, "predict"):
+        assert adjusted_rand_score(y, model.predict(X)) == 1.0
+    else:
+        distances = squareform(pdist(model.transform(X)))
+        np.fill_diagonal(distances, np.inf)
+        assert np.mean(y[distances.argmin(axis=1)] == y) >= 0.99
+
+
+# --- the same numbers by every way
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_fit_transform_is_transform_bitwise(cls, dtype, blobs, global_random_seed):
+    X = blobs[0].astype(dtype)
+    model = make(cls, global_random_seed)
+    Z = model.fit_transform(X)
+    assert Z.dtype == dtype
+    assert_array_equal(Z, model.transform(X))
+    assert_array_equal(Z, make(cls, global_random_seed).fit(X).transform(X))
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_row_alone_is_the_row_in_a_batch(cls, dtype, blobs, global_random_seed):
+    X = blobs[0].astype(dtype)
+    model = make(cls, global_random_seed).fit(X)
+    Z = model.transform(X)
+    alone = np.concatenate([model.transform(X[i : i + 1]) for i in range(len(X))])
+    if dtype == np.float64:
+        assert_allclose(alone, Z, rtol=0, atol=1e-7)
+    else:
+        assert_allclose(alone, Z, rtol=1e-4, atol=1e-7)
+    if cls is SpectralNetClustering:
+        single = [model.predict(X[i : i + 1])[0] for i in range(len(X))]
+        assert_array_equal(single, model.labels_)
+
+
+@both
+def test_many_rows_are_the_rows_in_pieces(cls, blobs, rng):
+    model = make(cls).fit(blobs[0])
+    X = rng.normal(size=(20_000, 4))  # more than one block
+    pieces = np.array_split(X, 7)
+    whole = model.transform(X)
+    in_pieces = np.concatenate([model.transform(part) for part in pieces])
+    assert_allclose(in_pieces, whole, rtol=0, atol=1e-7)
+    order = rng.permutation(len(X))
+    assert_allclose(model.transform(X[order]), whole[order], rtol=0, atol=1e-7)
+
+
+@both
+@pytest.mark.parametrize("seed", range(3))
+def test_same_seed_is_bitwise_the_same(cls, seed, blobs):
+    X, _ = blobs
+    assert_same_results(make(cls, seed).fit(X), make(cls, seed).fit(X))
+
+
+@pytest.mark.slow
+@both
+@pytest.mark.parametrize("seed", range(20))
+def test_same_seed_is_bitwise_the_same_on_larger_data(cls, seed):
+    rng = np.random.RandomState(seed)
+    X = rng.normal(size=(3000, 5)) + 3 * rng.randint(3, size=(3000, 1))
+    assert_same_results(make(cls, seed).fit(X), make(cls, seed).fit(X))
+
+
+def test_same_seed_in_a_fresh_process(blobs, tmp_path):
+    X, cls = blobs[0], SpectralNetClustering
+    np.save(tmp_path / "X.npy", X)
+    code = f"""
+import numpy as np
+from skspectralnet import {cls.__name__}
+model = {make(cls)!r}
+np.save("Z.npy", model.fit_transform(np.load("X.npy")))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)  # noqa: S603
+    assert_array_equal(np.load(tmp_path / "Z.npy"), make(cls).fit_transform(X))
+
+
+@both
+def test_refit_is_a_fresh_fit(cls, blobs, rng):
+    X, _ = blobs
+    model = make(cls).fit(rng.normal(size=(80, 4)))
+    assert_same_results(model.fit(X), make(cls).fit(X))
+
+
+@both
+def test_random_state_instance_advances_itself(cls, blobs):
+    X, _ = blobs
+    state = np.random.RandomState(0)
+    model = make(cls, state)
+    copied = clone(model).fit(X)  # clone copies the state before it advances
+    first = results(model.fit(X))
+    assert_array_equal(results(copied)["matrix"], first["matrix"])
+    assert model.fit(X).loss_curve_[0] != first["loss_curve_"][0]
+
+
+def test_same_random_state_instance_twice(blobs):
+    X, _ = blobs
+    one = make(SpectralNetEmbedding, np.random.RandomState(5)).fit(X)
+    two = make(SpectralNetEmbedding, np.random.RandomState(5)).fit(X)
+    assert_same_results(one, two)
+
+
+# --- what must not change the result
+
+
+@both
+def test_permuted_rows(cls, blobs, global_random_seed, rng):
+    X, y = blobs
+    order = rng.permutation(len(X))
+    model = make(cls, global_random_seed).fit(X[order])
+    assert_finds(model, X, y)
+
+
+@both
+@pytest.mark.parametrize("shift", [-3.0, 1e3, 1e6])
+def test_shifted_rows(cls, shift, blobs, global_random_seed):
+    X, y = blobs
+    assert_finds(make(cls, global_random_seed).fit(X + shift), X + shift, y)
+
+
+@both
+@pytest.mark.parametrize("unit", [2.0**-30, 2.0**30])
+def test_scaled_by_a_power_of_two_is_bitwise_the_same(cls, unit, blobs):
+    X, _ = blobs
+    one, other = make(cls).fit(X), make(cls).fit(X * unit)
+    assert_same_results(one, other)
+    assert_array_equal(one.transform(X), other.transform(X * unit))
+
+
+@both
+@pytest.mark.parametrize("factor", [1e-5, 1 / 3, 1e7])
+@pytest.mark.parametrize("affinity", ["self_tuning", "rbf", "nearest_neighbors"])
+def test_scaled_rows(cls, factor, affinity, blobs, global_random_seed):
+    X, y = blobs
+    model = make(cls, global_random_seed, affinity=affinity).fit(X * factor)
+    assert_finds(model, X * factor, y)
+
+
+@both
+def test_rotated_rows(cls, blobs, global_random_seed, rng):
+    X, y = blobs
+    X = X @ np.linalg.qr(rng.normal(size=(4, 4)))[0]
+    assert_finds(make(cls, global_random_seed).fit(X), X, y)
+
+
+@both
+def test_float32_rows_give_the_result_of_float64_rows(cls, blobs, global_random_seed):
+    X, _ = blobs
+    wide = make(cls, global_random_seed).fit(X.astype(np.float32).astype(np.float64))
+    narrow = make(cls, global_random_seed).fit(X.astype(np.float32))
+    Z = narrow.transform(X.astype(np.float32))
+    assert Z.dtype == np.float32
+    assert_allclose(Z, wide.transform(X.astype(np.float32)), rtol=1e-4, atol=1e-5)
+    assert_allclose(narrow.eigenvalues_, wide.eigenvalues_, rtol=1e-6, atol=1e-12)
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, np.float16])
+def test_other_dtypes_give_float64(cls, dtype, blobs):
+    X = np.round(10 * (blobs[0] - blobs[0].min())).astype(dtype)
+    model = make(cls).fit(X)
+    assert_finds(model, X, blobs[1])
+    Z = model.transform(X)
+    assert Z.dtype == np.float64
+    assert_array_equal(Z, model.transform(X.astype(np.float64)))
+
+
+@both
+@pytest.mark.parametrize(
+    "convert",
+    [
+        sparse.csr_matrix,
+        sparse.csr_array,
+        sparse.csc_array,
+        sparse.coo_array,
+        sparse.lil_matrix,
+        sparse.dok_array,
+    ],
+)
+def test_sparse_rows_equal_dense_rows_bitwise(cls, convert, blobs):
+    X = np.where(np.abs(blobs[0]) < 0.3, 0.0, blobs[0])
+    dense, other = make(cls).fit(X), make(cls).fit(convert(X))
+    assert_same_results(dense, other)
+    assert_array_equal(dense.transform(convert(X)), other.transform(X))
+
+
+@both
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda X: np.asfortranarray(X),
+        lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+        lambda X: X[::-1].copy()[::-1],
+        lambda X: X[:, ::-1].copy()[:, ::-1],
+        lambda X: X.tolist(),
+    ],
+    ids=["fortran", "strided", "reversed rows", "reversed columns", "list"],
+)
+def test_memory_layout_makes_no_difference(cls, view, blobs):
+    X, _ = blobs
+    one, other = make(cls).fit(X), make(cls).fit(view(X))
+    assert_allclose(one.transform(view(X)), one.transform(X), rtol=0, atol=1e-7)
+    # The sums behind the centre may run in another order, training starts from it.
+    assert_allclose(other.transform(X), one.transform(X), rtol=0, atol=1e-4)
+
+
+@both
+def test_rows_that_may_not_be_written(cls, blobs, tmp_path):
+    X, _ = blobs
+    joblib.dump(X, tmp_path / "X.joblib")
+    mapped = joblib.load(tmp_path / "X.joblib", mmap_mode="r")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same_results(make(cls).fit(mapped), make(cls).fit(X))
+
+
+@both
+def test_input_is_left_as_it_was(cls, blobs):
+    for X in (blobs[0].copy(), blobs[0].astype(np.float32)):
+        before = X.copy()
+        make(cls).fit(X).transform(X)
+        assert_array_equal(X, before)
+
+
+@both
+@pytest.mark.parametrize("y", [None, [0] * 150, "ignored"])
+def test_y_is_ignored(cls, y, blobs):
+    assert_same_results(make(cls).fit(blobs[0], y), make(cls).fit(blobs[0]))
+
+
+# --- the stages and their parameters
+
+
+@both
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+@pytest.mark.parametrize("orthonorm", ["joint", "alternating"])
+@pytest.mark.parametrize("loss", ["log", "trace"])
+def test_every_laplacian_mode_and_loss(cls, laplacian, orthonorm, loss, blobs):
+    X, y = blobs
+    model = make(cls, laplacian=laplacian, orthonorm=orthonorm, loss=loss).fit(X)
+    assert_finds(model, X, y)
+    assert np.isfinite(model.loss_curve_).all()
+    assert (np.diff(model.eigenvalues_) >= 0).all()
+
+
+@both
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "gelu", "silu"])
+def test_every_activation(cls, activation, blobs):
+    X, y = blobs
+    model = make(cls, activation=activation).fit(X)
+    assert np.isfinite(model.transform(X)).all()
+    if activation != "identity":  # three blobs are no linear function of the rows
+        assert_finds(model, X, y)
+
+
+@both
+@pytest.mark.parametrize("sizes", [16, (16,), [8, 8, 8], np.array([16, 8])])
+def test_hidden_layer_sizes(cls, sizes, blobs):
+    model = make(cls, hidden_layer_sizes=sizes).fit(blobs[0])
+    widths = [len(bias) for bias in model.network_.mlp.biases]
+    assert widths[:-1] == np.atleast_1d(sizes).tolist()
+
+
+def affinity_of_the_user(points):
+    return torch.exp(-0.5 * torch.cdist(points, points) ** 2)
+
+
+@both
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"affinity": "self_tuning"},
+        {"affinity": "nearest_neighbors"},
+        {"affinity": "rbf"},
+        {"affinity": "rbf", "gamma": 0.5},
+        {"affinity": affinity_of_the_user},
+        {"n_neighbors": 4},
+        {"batch_size": 50},
+        {"batch_size": 10_000},
+        {"early_stopping": False},
+        {"validation_fraction": 0.3},
+        {"alpha": 0.0},
+        {"tol": 0.0, "max_iter": 60},
+        {"n_iter_no_change": 1},
+        {"device": "cpu"},
+        {"diffusion_time": 0},
+        {"diffusion_time": 3.5},
+        {"diffusion_time": "auto"},
+        {"encoder": None},
+    ],
+    ids=named,
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_parameters_one_at_a_time(cls, params, blobs):
+    X, y = blobs
+    assert_finds(make(cls, **params).fit(X), X, y)
+
+
+@both
+def test_rbf_with_gamma_is_the_callable(cls, blobs, global_random_seed):
+    X, _ = blobs
+    named = make(cls, global_random_seed, affinity="rbf", gamma=0.5).fit(X)
+    given = make(cls, global_random_seed, affinity=affinity_of_the_user).fit(X)
+    assert_allclose(named.eigenvalues_, given.eigenvalues_, rtol=1e-2, atol=1e-6)
+
+
+class Halves(TransformerMixin, BaseEstimator):
+    """Keeps the first half of the columns; nothing of scikit-learn's own."""
+
+    def fit(self, X, y=None):
+        self.width_ = X.shape[1] // 2
+        return self
+
+    def transform(self, X):
+        return X[:, : self.width_]
+
+
+@both
+@pytest.mark.parametrize("encoder", [PCA(2), StandardScaler(), Halves()], ids=repr)
+def test_encoder_is_the_transformer_before(cls, encoder, blobs):
+    X, y = blobs
+    model = make(cls, encoder=encoder).fit(X)
+    assert_finds(model, X, y)
+    assert not hasattr(encoder, "n_features_in_")  # a clone was fitted
+    codes = clone(encoder).fit(X).transform(X)
+    plain = make(cls, encoder=None).fit(codes)
+    if not isinstance(encoder, PCA):  # whose random_state costs a draw
+        assert_same_results(model, plain)
+        assert_array_equal(model.transform(X), plain.transform(codes))
+
+
+@both
+def test_unset_seeds_of_the_stages_follow_random_state(cls, blobs):
+    X, _ = blobs
+    encoder = TruncatedSVD(3, algorithm="randomized")
+    one = make(cls, encoder=encoder).fit(X)
+    two = make(cls, encoder=encoder).fit(X)
+    assert encoder.random_state is None
+    assert one.encoder_.random_state is not None
+    assert_same_results(one, two)
+    fixed = make(cls, encoder=TruncatedSVD(3, random_state=7)).fit(X)
+    assert fixed.encoder_.random_state == 7
+
+
+def wide_rows(blobs, width=150):
+    """The blobs in more columns than the network takes, the rest small noise."""
+    X, y = blobs
+    noise = np.random.RandomState(0).normal(size=(len(X), width - X.shape[1]))
+    return np.hstack([X, 0.05 * noise]), y
+
+
+@both
+def test_auto_encoder_leaves_narrow_rows_alone(cls, blobs):
+    model = make(cls).fit(np.tile(blobs[0], 25))  # 100 columns
+    assert model.encoder_ is None
+
+
+@both
+@pytest.mark.parametrize(
+    ("convert", "metric", "expected"),
+    [
+        (np.asarray, "euclidean", PCA),
+        (sparse.csr_array, "euclidean", TruncatedSVD),
+        (np.asarray, "cosine", TruncatedSVD),
+        (sparse.csr_array, "cosine", TruncatedSVD),
+    ],
+)
+def test_auto_encoder_of_wide_rows(cls, convert, metric, expected, blobs):
+    X, y = wide_rows(blobs)
+    X = convert(X + 1.0)  # away from the origin, for the angles
+    model = make(cls, metric=metric).fit(X)
+    assert isinstance(model.encoder_, expected)
+    assert model.encoder_.n_components == 100
+    assert model.encoder == "auto"
+    if metric == "euclidean":
+        assert_finds(model, X, y)
+
+
+@both
+def test_auto_encoder_of_fewer_rows_than_columns(cls, blobs):
+    X, y = wide_rows(blobs)
+    model = make(cls).fit(X[:60])
+    assert model.encoder_.n_components == 59
+    assert_finds(model, X, y)
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_wide_small_integers(cls, dtype, blobs):
+    X, y = wide_rows(blobs)
+    X = np.round(10 * (X - X.min())).astype(dtype)
+    model = make(cls).fit(X)
+    assert_finds(model, X, y)
+    alone = np.concatenate([model.transform(X[i : i + 1]) for i in range(20)])
+    assert_allclose(alone, model.transform(X)[:20], rtol=1e-4, atol=1e-6)
+
+
+@both
+def test_metric_learner_moves_the_points(cls, rng):
+    # Two noisy columns hide what the third one says; the learner knows it.
+    X = np.c_[rng.normal(size=(150, 2)) * 5, np.repeat([0, 5, 10], 50)]
+    X[:, 2] += 0.2 * rng.normal(size=150)
+    learner = FunctionTransformer(lambda X: X[:, 2:])
+    for network_input in ("metric", "code"):
+        model = make(cls, metric_learner=learner, network_input=network_input).fit(X)
+        assert_finds(model, X, np.repeat(range(3), 50))
+        n_inputs = 1 if network_input == "metric" else 3
+        assert model.network_.mlp.weights[0].shape[1] == n_inputs
+        assert model.metric_learner_ is not learner
+
+
+@both
+def test_network_on_codes_takes_distances_from_the_points(cls, blobs):
+    X, _ = blobs
+    seen = []
+
+    def affinity(points):
+        seen.append(points.shape[1])
+        return affinity_of_the_user(points)
+
+    make(
+        cls,
+        encoder=PCA(3),
+        metric_learner=PCA(2),
+        network_input="code",
+        affinity=affinity,
+    ).fit(X)
+    assert set(seen) == {2}
+
+
+@both
+def test_sparse_codes_pass_through_the_stages(cls, blobs):
+    X, y = blobs
+    model = make(cls, encoder=FunctionTransformer(sparse.csr_matrix)).fit(X)
+    assert_finds(model, X, y)
+
+
+@both
+def test_cosine_sees_only_directions(cls, rng):
+    directions = np.repeat([[1, 0, 0], [0, 1, 0], [0, 0, 1]], 50, axis=0)
+    X = directions + 0.05 * rng.normal(size=(150, 3))
+    lengths = rng.uniform(0.1, 50, size=(150, 1))
+    y = np.repeat(range(3), 50)
+    model = make(cls, metric="cosine").fit(X * lengths)
+    assert_finds(model, X, y)
+    assert_allclose(model.transform(X), model.transform(lengths * X), atol=1e-6)
+    plain = make(cls).fit(normalize(X * lengths))
+    assert_same_results(model, plain)
+
+
+@both
+def test_cosine_of_a_zero_row_is_finite(cls, blobs):
+    X = np.r_[blobs[0] + 3, np.zeros((1, 4))]
+    assert np.isfinite(make(cls, metric="cosine").fit_transform(X)).all()
+
+
+# --- what is reported
+
+
+@both
+def test_histories(cls, blobs):
+    model = make(cls).fit(blobs[0])
+    assert model.n_iter_ == len(model.loss_curve_) >= 1
+    assert model.validation_loss_curve_ is None  # too few rows to hold out
+    assert min(model.loss_curve_) < model.loss_curve_[0]
+    assert all(type(loss) is float for loss in model.loss_curve_)
+    X = np.random.RandomState(0).normal(size=(2500, 3))
+    model = make(cls, max_iter=40, tol=0.05).fit(X)
+    assert len(model.validation_loss_curve_) == model.n_iter_
+    model.set_params(early_stopping=False).fit(X)
+    assert model.validation_loss_curve_ is None
+
+
+@both
+def test_resolved_sizes(cls, blobs):
+    X, _ = blobs
+    model = make(cls).fit(X)
+    assert 1 <= model.n_neighbors_ < len(X)
+    assert model.n_features_in_ == 4
+    assert not hasattr(model, "feature_names_in_")
+    assert make(cls, n_neighbors=7).fit(X).n_neighbors_ == 7
+    components = len(model.eigenvalues_)
+    assert model.transform(X).shape == (len(X), components)
+    assert len(model.component_weights_) == components
+    assert len(model.get_feature_names_out()) == components
+
+
+@both
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+@pytest.mark.parametrize("t", [0, 0.5, 2.0, "auto"])
+def test_component_weights_formula(cls, laplacian, t, blobs, monkeypatch):
+    X, _ = blobs
+    seen = []
+
+    def spy(*args, **kwargs):
+        seen.append(align(*args, **kwargs))
+        return seen[-1]
+
+    align = _embedding.align
+    monkeypatch.setattr(_embedding, "align", spy)
+    model = make(cls, laplacian=laplacian, diffusion_time=t).fit(X)
+    decays = model.eigenvalues_
+    if laplacian == "unnormalized":
+        decays = decays / seen[0].largest_degree
+    expected = np.maximum(0, 1 - decays) ** model.diffusion_time_
+    assert_allclose(model.component_weights_, expected, rtol=1e-12)
+    if t == "auto":
+        last = 2 if cls is SpectralNetClustering else -1
+        assert model.component_weights_[last] == pytest.approx(np.exp(-0.5), rel=1e-3)
+    else:
+        assert model.diffusion_time_ == t
+    plain = clone(model).set_params(diffusion_time=0).fit(X)
+    assert_array_equal(plain.component_weights_, 1.0)
+    scaled = plain.transform(X) * model.component_weights_
+    assert_allclose(model.transform(X), scaled, rtol=1e-12)
+
+
+@both
+def test_largest_entry_of_each_component_is_positive(cls, blobs, global_random_seed):
+    Z = make(cls, global_random_seed, diffusion_time=0).fit_transform(blobs[0])
+    assert (Z[np.abs(Z).argmax(axis=0), np.arange(Z.shape[1])] > 0).all()
+
+
+@both
+def test_silent_by_default(cls, blobs, capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make(cls).fit(blobs[0]).transform(blobs[0])
+    assert capfd.readouterr() == ("", "")
+
+
+@both
+@pytest.mark.parametrize("verbose", [1, True])
+def test_verbose_writes_to_the_standard_error(cls, verbose, blobs, capfd):
+    model = make(cls, verbose=verbose).fit(blobs[0])
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert f"{model.n_iter_}/100" in shown.err
+
+
+@both
+def test_one_convergence_warning_at_max_iter(cls, blobs):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = make(cls, max_iter=1).fit(blobs[0])
+    assert [w.category for w in caught] == [ConvergenceWarning]
+    assert "max_iter=1" in str(caught[0].message)
+    assert model.n_iter_ == 1
+    assert np.isfinite(model.transform(blobs[0])).all()
+
+
+@both
+def test_repr_and_html(cls, blobs):
+    model = make(cls)
+    assert repr(model).startswith(cls.__name__)
+    model.fit(blobs[0])
+    assert cls.__name__ in model._repr_html_()
+
+
+@both
+def test_parameters_are_keywords_in_the_order_of_the_docstring(cls):
+    signature = inspect.signature(cls.__init__).parameters
+    names = [name for name in signature if name != "self"]
+    kinds = {signature[name].kind for name in names[1:]}
+    assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+    assert set(cls._parameter_constraints) == set(names)
+    lines = cls.__doc__.splitlines()
+    documented = [
+        line.strip().split(" : ")[0]
+        for line in lines[lines.index("    Parameters") : lines.index("    Attributes")]
+        if line.startswith("    ") and line[4:5].strip() and " : " in line
+    ]
+    assert documented == names
+
+
+@both
+def test_fitted_attributes_are_documented(cls, blobs):
+    model = make(cls).fit(blobs[0])
+    attributes = cls.__doc__.split("Attributes\n")[1].split("See Also")[0]
+    for name in [n for n in vars(model) if n.endswith("_")]:
+        assert f"\n    {name} : " in attributes, name
+
+
+# --- persistence
+
+
+def round_trips(model, folder):
+    """The same model by every way of copying one."""
+    joblib.dump(model, folder / "plain.joblib")
+    joblib.dump(model, folder / "packed.joblib", compress=3)
+    return {
+        "pickle": pickle.loads(pickle.dumps(model)),  # noqa: S301
+        "pickle 2": pickle.loads(pickle.dumps(model, protocol=2)),  # noqa: S301
+        "cloudpickle": pickle.loads(cloudpickle.dumps(model)),  # noqa: S301
+        "deepcopy": copy.deepcopy(model),
+        "copy": copy.copy(model),
+        "joblib": joblib.load(folder / "plain.joblib"),
+        "joblib, memory-mapped": joblib.load(folder / "plain.joblib", mmap_mode="r"),
+        "joblib, compressed": joblib.load(folder / "packed.joblib"),
+    }
+
+
+@both
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"encoder": PCA(2)}, {"metric_learner": PCA(2), "network_input": "code"}],
+    ids=named,
+)
+def test_copies_predict_the_same_bit_for_bit(cls, params, blobs, tmp_path, rng):
+    X, _ = blobs
+    model = make(cls, **params).fit(X)
+    new = np.r_[X, rng.normal(size=(50, 4))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        copies = round_trips(model, tmp_path)
+        for way, other in copies.items():
+            assert_array_equal(other.transform(new), model.transform(new), err_msg=way)
+            if cls is SpectralNetClustering:
+                assert_array_equal(other.predict(new), model.predict(new), err_msg=way)
+            assert_same_results(other, model)
+            assert_same_results(other.fit(X), model)
+
+
+@both
+def test_an_unfitted_model_can_be_copied(cls, blobs, tmp_path):
+    for other in round_trips(make(cls), tmp_path).values():
+        with pytest.raises(NotFittedError):
+            other.transform(blobs[0])
+        assert repr(other) == repr(make(cls))
+
+
+@both
+def test_model_in_a_pickle_names_nothing_of_torch(cls, blobs):
+    written = pickle.dumps(make(cls).fit(blobs[0]))
+    assert b"torch" not in written.replace(b"skspectralnet", b"")
+
+
+@both
+def test_other_version_is_warned_of(cls, blobs, monkeypatch):
+    written = pickle.dumps(make(cls).fit(blobs[0]))
+    monkeypatch.setattr(_embedding, "version", lambda name: "999.0")
+    with pytest.warns(InconsistentVersionWarning, match=cls.__name__) as caught:
+        model = pickle.loads(written)  # noqa: S301
+    assert len(caught) == 1
+    assert "999.0" in str(caught[0].message)
+    assert np.isfinite(model.transform(blobs[0])).all()
+
+
+@both
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_pickle_does_not_grow_with_the_rows(cls):
+    sizes = []
+    for n in (1000, 100_000):
+        X = np.random.RandomState(0).normal(size=(n, 3))
+        model = make(cls, max_iter=1, early_stopping=False).fit(X)
+        for name in ("labels_", "embedding_"):
+            vars(model).pop(name, None)
+        sizes.append(len(pickle.dumps(model)))
+    assert sizes[0] == sizes[1]
+
+
+# --- a fit that fails
+
+
+def failing_affinity():
+    """An affinity that works for a while."""
+    calls = []
+
+    def affinity(points):
+        calls.append(1)
+        return "nothing" if len(calls) > 2 else affinity_of_the_user(points)
+
+    return affinity
+
+
+def bad_fits(X):
+    return {
+        "NaN": ({}, np.where(X > 6, np.nan, X)),
+        "one row": ({}, X[:1]),
+        "no columns": ({}, X[:, :0]),
+        "strings": ({}, [["a"], ["b"]]),
+        "other columns and NaN": ({}, np.full((20, 2), np.nan)),
+        "too many components": ({"n_components": 1000}, X),
+        "batch too small": ({"batch_size": 2, "n_components": 4}, X),
+        "gamma without rbf": ({"gamma": 1.0}, X),
+        "bad parameter": ({"loss": "nothing"}, X),
+        "metric and bad layers": ({"metric": "cosine", "hidden_layer_sizes": ()}, X),
+        "affinity fails on the way": (
+            {"affinity": failing_affinity(), "batch_size": 50},
+            X,
+        ),
+        "encoder fails": ({"encoder": PCA(1000)}, X),
+        "code without learner": ({"network_input": "code"}, X),
+    }
+
+
+@both
+@pytest.mark.parametrize("name", sorted(bad_fits(np.zeros((2, 2)))))
+def test_failed_refit_leaves_the_old_model(cls, name, blobs):
+    X, _ = blobs
+    model = make(cls).fit(X)
+    fitted = {key: value for key, value in vars(model).items() if key.endswith("_")}
+    Z = model.transform(X)
+    params, bad_rows = bad_fits(X)[name]
+    model.set_params(**params)
+    with pytest.raises((ValueError, TypeError)):
+        model.fit(bad_rows)
+    left = {key: value for key, value in vars(model).items() if key.endswith("_")}
+    assert left.keys() == fitted.keys()
+    assert all(left[key] is fitted[key] for key in fitted)
+    assert_array_equal(model.transform(X), Z)
+
+
+@both
+def test_failed_refit_on_an_unknown_device(cls, blobs):
+    X, _ = blobs
+    model = make(cls).fit(X)
+    Z = model.transform(X)
+    with pytest.raises(ValueError, match="device='nowhere'"):
+        model.set_params(device="nowhere").fit(X)
+    assert_array_equal(model.set_params(device="cpu").transform(X), Z)
+
+
+@both
+@pytest.mark.parametrize("name", sorted(bad_fits(np.zeros((2, 2)))))
+def test_failed_first_fit_leaves_no_model(cls, name, blobs):
+    params, bad_rows = bad_fits(blobs[0])[name]
+    model = make(cls, **params)
+    before = dict(vars(model))
+    with pytest.raises((ValueError, TypeError)):
+        model.fit(bad_rows)
+    assert vars(model) == before
+    with pytest.raises(NotFittedError):
+        model.transform(blobs[0])
+
+
+@both
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metric": "cosine"},
+        {"encoder": PCA(2)},
+        {"metric_learner": PCA(2), "network_input": "code"},
+        {"laplacian": "symmetric", "diffusion_time": 9.0, "n_neighbors": 3},
+    ],
+    ids=named,
+)
+def test_parameters_set_after_fit_wait_for_the_next_fit(cls, change, blobs):
+    X, _ = blobs
+    model = make(cls).fit(X)
+    Z = model.transform(X)
+    model.set_params(**change)
+    assert_array_equal(model.transform(X), Z)
+
+
+# --- Ctrl-C
+
+
+def affinity_interrupted_at(*calls):
+    """An affinity in which Ctrl-C is pressed on the given calls."""
+    count = []
+
+    def affinity(points):
+        count.append(1)
+        if len(count) in calls:
+            raise KeyboardInterrupt
+        return affinity_of_the_user(points)
+
+    return affinity
+
+
+# 150 rows in 3 batches: three calls for the first group, three more for each next
+# one, then three for the alignment.
+INTERRUPTED = {"batch_size": 50}
+
+
+@both
+def test_interrupted_once_ends_training(cls, blobs):
+    X, _ = blobs
+    model = make(cls, affinity=affinity_interrupted_at(8), **INTERRUPTED)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X)
+    assert [w.category for w in caught] == [UserWarning]
+    assert "interrupted by user" in str(caught[0].message)
+    assert 1 <= model.n_iter_ == len(model.loss_curve_) < 100
+    assert_array_equal(model.transform(X), model.transform(X))
+    assert np.isfinite(model.transform(X)).all()
+
+
+@both
+@pytest.mark.filterwarnings("ignore:Training interrupted:UserWarning")
+def test_interrupted_twice_leaves_the_old_model(cls, blobs):
+    X, _ = blobs
+    model = make(cls).fit(X)
+    fitted, Z = dict(vars(model)), model.transform(X)
+    affinity = affinity_interrupted_at(8, 9)
+    model.set_params(affinity=affinity, **INTERRUPTED)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    kept = [key for key in fitted if key.endswith("_")]
+    assert all(vars(model)[key] is fitted[key] for key in kept)
+    assert_array_equal(model.transform(X), Z)
+
+
+@both
+def test_interrupted_before_training_leaves_no_model(cls, blobs):
+    class Slow(Halves):
+        def fit(self, X, y=None):
+            raise KeyboardInterrupt
+
+    model = make(cls, encoder=Slow())
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(blobs[0])
+    with pytest.raises(NotFittedError):
+        model.transform(blobs[0])
+
+
+class InterruptAt:
+    """Presses Ctrl-C when the package makes its n-th call of a function."""
+
+    def __init__(self, n):
+        self.n = n
+        self.count = 0
+
+    def __call__(self, frame, event, arg):
+        if event == "call" and frame.f_code.co_filename.startswith(PACKAGE):
+            self.count += 1
+            if self.count == self.n:
+                raise KeyboardInterrupt
+        return None
+
+    def run(self, function):
+        before = sys.gettrace()
+        sys.settrace(self)
+        try:
+            return function()
+        finally:
+            sys.settrace(before)
+
+
+@both
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_interrupted_anywhere_is_a_model_or_none(cls, blobs, rng):
+    X, _ = blobs
+    model = make(cls, max_iter=4)
+    counter = InterruptAt(None)
+    counter.run(lambda: model.fit(X))
+    Z, fitted = model.transform(X), model.network_
+    finished = 0
+    for n in sorted(rng.choice(np.arange(1, counter.count + 1), 30, replace=False)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                InterruptAt(n).run(lambda: model.fit(X))
+            except KeyboardInterrupt:
+                assert model.network_ is fitted
+                assert_array_equal(model.transform(X), Z)
+                continue
+        finished += 1
+        assert ["interrupted" in str(w.message) for w in caught] == [True]
+        assert np.isfinite(model.transform(X)).all()
+        assert model.n_iter_ == len(model.loss_curve_)
+        assert_array_equal(make(cls, max_iter=4).fit(X).transform(X), Z)
+        model.fit(X)
+        Z, fitted = model.transform(X), model.network_
+    assert finished > 0
+
+
+@pytest.mark.skipif(
+    not hasattr(_thread, "interrupt_main"), reason="no way to press Ctrl-C"
+)
+def test_a_real_ctrl_c(blobs):
+    X, _ = blobs
+    calls = []
+
+    def affinity(points):
+        calls.append(1)
+        if len(calls) == 8:
+            _thread.interrupt_main()
+        return affinity_of_the_user(points)
+
+    model = make(SpectralNetClustering, affinity=affinity, **INTERRUPTED)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        model.fit(X)
+    assert np.isfinite(model.transform(X)).all()
+
+
+# --- devices
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@both
+def test_gpu(cls, blobs, monkeypatch):
+    X, y = blobs
+    model = make(cls, device="cuda").fit(X)
+    assert_finds(model, X, y)
+    Z = model.transform(X)
+    written = pickle.dumps(model)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    loaded = pickle.loads(written).set_params(device="auto")  # noqa: S301
+    assert_allclose(loaded.transform(X), Z, atol=1e-7)
+
+
+@both
+def test_fitted_network_stays_on_the_cpu(cls, blobs):
+    model = make(cls).fit(blobs[0])
+    assert {t.device.type for t in model.network_.state_dict().values()} == {"cpu"}
+    assert not any(p.grad is not None for p in model.network_.parameters())

@@ -1,0 +1,249 @@
+"""The table of layers of CONTRIBUTING.md, enforced on the text of the package."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skspectralnet
+
+PACKAGE = Path(skspectralnet.__file__).parent
+
+# module: (layer, what it may import from outside, and that only inside a function)
+TABLE = {
+    "_tensors": (0, {"numpy", "torch"}, set()),
+    "_rows": (0, {"numpy", "scipy"}, set()),
+    "_validation": (0, {"numpy", "sklearn"}, set()),
+    "_affinity": (0, {"torch"}, set()),
+    "_losses": (0, {"torch"}, set()),
+    "_network": (0, {"numpy", "torch"}, set()),
+    "_graph": (0, {"numpy", "scipy", "sklearn"}, set()),
+    "_eigen": (0, {"numpy", "scipy"}, set()),
+    "_assignment": (0, {"numpy", "sklearn"}, set()),
+    "_training": (1, {"torch"}, {"tqdm"}),
+    "_spectral": (2, {"numpy", "torch"}, set()),
+    "_embedding": (3, {"numpy", "scipy", "sklearn"}, set()),
+    "_clustering": (4, {"numpy", "sklearn"}, set()),
+    "metrics": (5, {"numpy", "scipy", "sklearn"}, set()),
+}
+MODULES = sorted(path.stem for path in PACKAGE.rglob("*.py") if path.stem != "__init__")
+FORBIDDEN_CALLS = {
+    "torch.manual_seed": "the global generator of torch",
+    "torch.random.manual_seed": "the global generator of torch",
+    "torch.random.fork_rng": "the global generator of torch, in other threads",
+    "torch.set_num_threads": "the threads of the process",
+    "torch.set_num_interop_threads": "the threads of the process",
+    "torch.set_default_dtype": "the default dtype",
+    "torch.set_default_device": "the default device",
+    "torch.set_grad_enabled": "the grad mode",
+    "torch.use_deterministic_algorithms": "the deterministic flag",
+    "torch.load": "a pickle of a stranger",
+    "np.random.seed": "the global generator of numpy",
+    "np.seterr": "numpy's error state",
+    "random.seed": "the global generator of python",
+    "warnings.filterwarnings": "the warning filters",
+    "warnings.simplefilter": "the warning filters",
+    "logging.basicConfig": "the root logger",
+    "os.chdir": "the working directory",
+    "os.fork": "a child that hangs after a parallel operation of torch",
+    "pickle.load": "a pickle of a stranger",
+    "pickle.loads": "a pickle of a stranger",
+    "eval": "a string as code",
+    "exec": "a string as code",
+}
+
+
+def _tree(module):
+    path = PACKAGE / f"{module}.py"
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def _imported_names(node):
+    """The dotted names of one import statement."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [f"{node.module}.{alias.name}" for alias in node.names]
+
+
+def _imports(module):
+    """(dotted name, line, hidden in a function) of every import of a module."""
+    tree = _tree(module)
+    hidden = {
+        id(node)
+        for scope in ast.walk(tree)
+        if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        for node in ast.walk(scope)
+    }
+    return [
+        (name, node.lineno, id(node) in hidden)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in _imported_names(node)
+    ]
+
+
+def _own_module(name):
+    """The module of the package that a dotted name means."""
+    return name.split(".")[1]
+
+
+def _dotted(node):
+    """``a.b.c`` of an expression made of names and attributes, else None."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        base = _dotted(node.value)
+        return None if base is None else f"{base}.{node.attr}"
+    return None
+
+
+def test_every_module_is_in_the_table():
+    assert sorted(TABLE) == MODULES
+
+
+def test_package_is_flat_without_utils():
+    assert not list(PACKAGE.rglob("*util*"))
+    assert not [path for path in PACKAGE.rglob("__init__.py") if path.parent != PACKAGE]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_only_from_lower_layers(module):
+    layer = TABLE[module][0]
+    for name, line, _ in _imports(module):
+        if name.split(".")[0] == "skspectralnet":
+            below = TABLE[_own_module(name)][0]
+            assert below < layer, f"{module}.py:{line} imports {name}, layer {below}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_from_outside_are_in_the_table(module):
+    _, always, inside_functions = TABLE[module]
+    for name, line, hidden in _imports(module):
+        top = name.split(".")[0]
+        if top in sys.stdlib_module_names or top == "skspectralnet":
+            continue
+        allowed = always | (inside_functions if hidden else set())
+        assert top in allowed, f"{module}.py:{line} imports {name}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_hidden_imports_except_optional_ones(module):
+    optional = TABLE[module][2]
+    for name, line, hidden in _imports(module):
+        assert not hidden or name.split(".")[0] in optional, f"{module}.py:{line}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_relative_imports(module):
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}.py:{node.lineno}"
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m != "_validation"])
+def test_private_sklearn_only_in_validation(module):
+    for name, line, _ in _imports(module):
+        if name.split(".")[0] == "sklearn":
+            private = [part for part in name.split(".") if part.startswith("_")]
+            assert not private, f"{module}.py:{line} imports {name}"
+
+
+def test_root_imports_public_rooms_only():
+    own = {
+        _own_module(name)
+        for name, _, _ in _imports("__init__")
+        if name.startswith("skspectralnet")
+    }
+    assert own <= {"_clustering", "_embedding", "metrics"}
+
+
+@pytest.mark.parametrize("module", ["__init__", *MODULES])
+def test_no_call_changes_global_state_or_runs_a_string(module):
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Call):
+            what = FORBIDDEN_CALLS.get(_dotted(node.func))
+            assert what is None, f"{module}.py:{node.lineno} touches {what}"
+
+
+@pytest.mark.parametrize("module", ["__init__", *MODULES])
+def test_no_number_is_drawn_from_numpys_global_generator(module):
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Call):
+            name = _dotted(node.func) or ""
+            private = name in ("np.random.RandomState", "np.random.default_rng")
+            drawn = name.startswith("np.random.") and not private
+            assert not drawn, f"{module}.py:{node.lineno}"
+            assert not (private and not node.args), f"{module}.py:{node.lineno}"
+
+
+def test_all_names_exist_and_are_sorted():
+    names = skspectralnet.__all__
+    assert all(hasattr(skspectralnet, name) for name in names)
+    assert names == sorted(names)
+    assert set(skspectralnet.metrics.__all__) <= set(dir(skspectralnet.metrics))
+
+
+OPTIONAL = [
+    *("IPython", "h5py", "hypothesis", "ipywidgets"),
+    *("matplotlib", "numba", "onnx", "pandas", "polars", "pyarrow", "pytest", "rich"),
+    "tqdm",
+]
+
+
+def _run(code, folder):
+    """Run code in a fresh process with warnings as errors; return what it prints."""
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    assert not list(folder.iterdir())
+    return done.stdout
+
+
+def test_import_adds_nothing_optional(tmp_path):
+    # scikit-learn itself imports pandas where it is installed, torch imports tqdm:
+    # what counts is what this package adds to them.
+    code = f"""
+import json, sys
+import torch, sklearn.cluster, sklearn.decomposition, sklearn.metrics
+import sklearn.neighbors, sklearn.preprocessing, scipy.linalg, scipy.optimize
+before = set(sys.modules)
+import skspectralnet
+added = set(sys.modules) - before
+print(json.dumps(sorted(added & set({OPTIONAL}))))
+print(json.dumps("matplotlib" in sys.modules))
+"""
+    added, matplotlib = map(json.loads, _run(code, tmp_path).splitlines())
+    assert added == []
+    assert not matplotlib
+
+
+def test_fit_works_where_nothing_optional_is_installed(tmp_path):
+    code = f"""
+import sys
+from importlib.machinery import PathFinder
+class WithoutOptional(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name.split(".")[0] not in {OPTIONAL}:
+            return super().find_spec(name, path, target)
+sys.meta_path[sys.meta_path.index(PathFinder)] = WithoutOptional
+try:
+    import pandas
+except ImportError:
+    print("absent")
+import numpy as np
+from skspectralnet import SpectralNetClustering
+X = np.r_[np.eye(2).repeat(20, 0), np.zeros((20, 2))] * 9
+X += np.random.RandomState(0).normal(size=X.shape)
+labels = SpectralNetClustering(3, random_state=0).fit_predict(X)
+print(len(set(labels.tolist())))
+"""
+    assert _run(code, tmp_path).split() == ["absent", "3"]

@@ -1,0 +1,270 @@
+"""The spectral losses: a number by hand, gradients, formulas and minima."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from scipy import linalg
+
+from skspectralnet._affinity import batch_affinity, dense_affinity
+from skspectralnet._losses import (
+    LOSSES,
+    laplacian_form,
+    log_spectral_loss,
+    lost_directions,
+    row_weights,
+    spectral_loss,
+)
+
+LAPLACIANS = ["random_walk", "symmetric", "unnormalized"]
+
+
+def random_graph(rng, b=20):
+    """A dense affinity of random weights."""
+    return dense_affinity(torch.tensor(rng.uniform(size=(b, b))))
+
+
+def exact_pairs(affinity, laplacian, q):
+    """The q lowest eigenpairs of a Laplacian, the vectors with Y^T M Y = b I."""
+    W, d = affinity.matrix.numpy(), affinity.degrees.numpy()
+    L, M = np.diag(d) - W, np.eye(len(d))
+    if laplacian == "random_walk":
+        M = np.diag(d)
+    elif laplacian == "symmetric":
+        L = L / np.sqrt(np.outer(d, d))
+    values, vectors = linalg.eigh(L, M)
+    return values[:q], torch.tensor(vectors[:, :q] * math.sqrt(len(d)))
+
+
+def orthonormal(Y, weights):
+    """Columns of Y combined into Y^T M Y = b I, by numpy."""
+    gram = Y.T @ (weights[:, None] * Y) / len(Y)
+    return Y @ np.linalg.inv(np.linalg.cholesky(gram)).T
+
+
+def test_loss_by_hand():
+    # The path 0 - 1 - 2 with weights 1 and 2, and outputs (1, 0), (0, 1), (1, 1):
+    #   w_01 |y_0 - y_1|^2 = 1 * 2,  w_12 |y_1 - y_2|^2 = 2 * 1,  together 4;
+    # three rows and two outputs: 4 / (3 * 2).
+    graph = dense_affinity(torch.tensor([[0, 1, 0], [1, 0, 2], [0, 2, 0.0]]).double())
+    Y = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=torch.float64)
+    for laplacian in ("random_walk", "unnormalized"):
+        assert float(spectral_loss(Y, graph, laplacian)) == pytest.approx(4 / 6)
+    # Symmetric: degrees 1, 3, 2; the rows are divided by their roots first.
+    #   w_01 |(1, -1/sqrt 3)|^2 = 4/3
+    #   w_12 |(-1/sqrt 2, 1/sqrt 3 - 1/sqrt 2)|^2 = 2 (1/2 + (1/sqrt 3 - 1/sqrt 2)^2)
+    total = 4 / 3 + 2 * (0.5 + (1 / math.sqrt(3) - 1 / math.sqrt(2)) ** 2)
+    assert float(spectral_loss(Y, graph, "symmetric")) == pytest.approx(total / 6)
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+@pytest.mark.parametrize("name", ["self_tuning", "nearest_neighbors", "rbf"])
+def test_trace_equals_the_sum_over_pairs(laplacian, name, rng):
+    b, q = 30, 4
+    points = torch.tensor(rng.normal(size=(b, 3)))
+    affinity = batch_affinity(points, name, n_neighbors=6)
+    Y = torch.tensor(rng.normal(size=(b, q)))
+    W = affinity.apply(torch.eye(b, dtype=torch.float64)).numpy()
+    rows = Y.numpy()
+    if laplacian == "symmetric":
+        rows = rows / np.sqrt(W.sum(axis=1))[:, None]
+    pairs = ((rows[:, None] - rows[None]) ** 2).sum(axis=2)
+    total = 0.5 * (W * pairs).sum()
+    form = laplacian_form(Y, affinity, laplacian)
+    assert float(form.trace()) == pytest.approx(total, rel=1e-9)
+    assert float(spectral_loss(Y, affinity, laplacian)) == pytest.approx(
+        total / (b * q), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+def test_form_equals_the_matrix_product(laplacian, rng):
+    graph = random_graph(rng)
+    d, W = graph.degrees.numpy(), graph.matrix.numpy()
+    L = np.diag(d) - W
+    if laplacian == "symmetric":
+        L = L / np.sqrt(np.outer(d, d))
+    Y = torch.tensor(rng.normal(size=(20, 3)))
+    expected = Y.numpy().T @ L @ Y.numpy()
+    assert_allclose(laplacian_form(Y, graph, laplacian), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_gradients(laplacian, kind, name, rng):
+    points = torch.tensor(rng.normal(size=(8, 2)))
+    affinity = batch_affinity(
+        points, "self_tuning" if kind == "sparse" else "rbf", n_neighbors=3
+    )
+    Y = torch.tensor(rng.normal(size=(8, 3)), requires_grad=True)
+    form = laplacian_form(Y, affinity, laplacian)
+    cotangent = torch.tensor(rng.normal(size=(3, 3)))  # not symmetric
+    assert form.shape == (3, 3)
+    assert torch.autograd.gradcheck(
+        lambda Y: (laplacian_form(Y, affinity, laplacian) * cotangent).sum(), (Y,)
+    )
+    if name == "trace":
+        assert torch.autograd.gradcheck(
+            lambda Y: spectral_loss(Y, affinity, laplacian), (Y,)
+        )
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+def test_log_loss_gradient_with_delta_held(laplacian, rng):
+    # delta follows the size of the form but no gradient passes through it, so
+    # compare with numpy differences of the formula at a fixed delta.
+    affinity = random_graph(rng, b=8)
+    Y = torch.tensor(rng.normal(size=(8, 3)), requires_grad=True)
+    log_spectral_loss(Y, affinity, laplacian).backward()
+    base = laplacian_form(Y.detach(), affinity, laplacian).numpy() / 8
+    delta = 0.01 * np.trace(base) / 3
+    numeric = np.zeros((8, 3))
+    for i, j in np.ndindex(8, 3):
+        ends = []
+        for step in (1e-6, -1e-6):
+            moved = Y.detach().clone()
+            moved[i, j] += step
+            form = laplacian_form(moved, affinity, laplacian).numpy() / 8
+            ends.append(log_loss_of_form(form, delta))
+        numeric[i, j] = (ends[0] - ends[1]) / 2e-6
+    assert_allclose(Y.grad, numeric, rtol=1e-5, atol=1e-7)
+
+
+def log_loss_of_form(form, delta):
+    """The formula of the docstring: logdets of the leading blocks, by numpy."""
+    q = len(form)
+    shifted = form + delta * np.eye(q)
+    blocks = [np.linalg.slogdet(shifted[:j, :j])[1] for j in range(1, q + 1)]
+    return sum(blocks) / q**2
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+@pytest.mark.parametrize("q", [1, 2, 5])
+def test_log_loss_formula(laplacian, q, rng):
+    graph = random_graph(rng)
+    Y = torch.tensor(rng.normal(size=(20, q)))
+    form = laplacian_form(Y, graph, laplacian).numpy() / 20
+    expected = log_loss_of_form(form, 0.01 * np.trace(form) / q)
+    assert float(log_spectral_loss(Y, graph, laplacian)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+def test_trace_loss_is_the_mean_of_the_ritz_values(laplacian, rng):
+    graph = random_graph(rng)
+    values, vectors = exact_pairs(graph, laplacian, 4)
+    loss = spectral_loss(vectors, graph, laplacian)
+    assert float(loss) == pytest.approx(values.mean())
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_minimum_at_the_eigenvectors(laplacian, name, rng):
+    graph = random_graph(rng)
+    _, vectors = exact_pairs(graph, laplacian, 4)
+    lowest = float(LOSSES[name](vectors, graph, laplacian))
+    weights = row_weights(graph.degrees, laplacian).numpy()
+    for size in np.geomspace(1e-3, 10, 40):  # from next to them to anywhere
+        Y = vectors.numpy() + size * rng.normal(size=vectors.shape)
+        Y = torch.tensor(orthonormal(Y, weights))
+        assert float(LOSSES[name](Y, graph, laplacian)) > lowest
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_gradient_vanishes_at_the_eigenvectors_along_the_constraint(
+    laplacian, name, rng
+):
+    # Any small combination of the *other* eigenvectors leaves Y orthonormal in
+    # first order: the derivative along it is zero at a minimum.
+    graph = random_graph(rng)
+    _, vectors = exact_pairs(graph, laplacian, 20)
+    Y = vectors[:, :4].clone().requires_grad_()
+    LOSSES[name](Y, graph, laplacian).backward()
+    along = vectors[:, 4:].T @ Y.grad
+    assert_allclose(along, 0.0, atol=1e-9)
+
+
+def test_log_loss_asks_for_ascending_order(rng):
+    graph = random_graph(rng)
+    # Weak links between two halves: the second eigenvalue is far below the third.
+    matrix = graph.matrix.clone()
+    matrix[:10, 10:] *= 0.01
+    matrix[10:, :10] *= 0.01
+    graph = dense_affinity(matrix)
+    _, Y = exact_pairs(graph, "random_walk", 4)
+    swapped = Y[:, [0, 3, 2, 1]]
+    ordered = log_spectral_loss(Y, graph, "random_walk")
+    assert float(log_spectral_loss(swapped, graph, "random_walk")) > float(ordered)
+    assert float(spectral_loss(swapped, graph, "random_walk")) == pytest.approx(
+        float(spectral_loss(Y, graph, "random_walk"))
+    )
+
+
+def test_trace_loss_sees_only_the_span(rng):
+    graph = random_graph(rng)
+    Y = torch.tensor(rng.normal(size=(20, 3)))
+    rotation = torch.tensor(np.linalg.qr(rng.normal(size=(3, 3)))[0])
+    for laplacian in LAPLACIANS:
+        one = spectral_loss(Y, graph, laplacian)
+        other = spectral_loss(Y @ rotation, graph, laplacian)
+        assert float(one) == pytest.approx(float(other))
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+def test_constant_output_costs_nothing(laplacian, rng):
+    graph = random_graph(rng)
+    Y = torch.ones(20, 1, dtype=torch.float64)
+    if laplacian == "symmetric":
+        Y = graph.degrees.sqrt()[:, None]
+    assert float(spectral_loss(Y, graph, laplacian)) == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+def test_rows_without_edges_stay_finite(name, laplacian):
+    matrix = torch.zeros(6, 6, dtype=torch.float64)
+    matrix[0, 1] = matrix[1, 0] = 1.0
+    graph = dense_affinity(matrix)
+    Y = torch.eye(6, 3, dtype=torch.float64, requires_grad=True)
+    loss = LOSSES[name](Y, graph, laplacian)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert torch.isfinite(Y.grad).all()
+
+
+def test_row_weights():
+    degrees = torch.tensor([1.0, 2.0])
+    assert row_weights(degrees, "random_walk").tolist() == [1.0, 2.0]
+    for laplacian in ("symmetric", "unnormalized"):
+        assert row_weights(degrees, laplacian).tolist() == [1.0, 1.0]
+    for laplacian in LAPLACIANS:
+        assert row_weights(degrees, laplacian).dtype == torch.float64
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+def test_lost_directions(laplacian, rng):
+    graph = random_graph(rng)
+    weights = row_weights(graph.degrees, laplacian).numpy()
+    Y = orthonormal(rng.normal(size=(20, 4)), weights)
+    assert_allclose(lost_directions(torch.tensor(Y), graph, laplacian), 0, atol=1e-10)
+    # The third column has collapsed: as bad as a useless direction, not perfect.
+    Y[:, 2] = 0
+    lost = lost_directions(torch.tensor(Y), graph, laplacian)
+    size = graph.degrees.mean().item() if laplacian == "unnormalized" else 1.0
+    assert_allclose(lost, size * np.diag([0, 0, 1, 0]), atol=1e-10)
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+def test_collapsed_outputs_are_worse_than_the_eigenvectors(name, laplacian, rng):
+    graph = random_graph(rng)
+    _, vectors = exact_pairs(graph, laplacian, 4)
+    losses = []
+    for rank in (4, 3, 1, 0):
+        Y = vectors * (torch.arange(4) < rank)
+        lost = lost_directions(Y, graph, laplacian)
+        losses.append(LOSSES[name](Y, graph, laplacian, lost=lost).item())
+    assert losses == sorted(set(losses))

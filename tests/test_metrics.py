@@ -1,0 +1,79 @@
+"""Scores: arrays in, floats out."""
+
+import itertools
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+
+from skspectralnet import metrics
+
+
+def test_accuracy_by_hand():
+    # Cluster 1 is class 0; of class 1 the cluster 0 covers one row of two.
+    assert metrics.clustering_accuracy([0, 0, 1, 1], [1, 1, 0, 2]) == 0.75
+
+
+def test_accuracy_is_the_best_naming(rng):
+    true, pred = rng.randint(4, size=50), rng.randint(4, size=50)
+    best = max(
+        accuracy_score(true, np.array(names)[pred])
+        for names in itertools.permutations(range(4))
+    )
+    assert metrics.clustering_accuracy(true, pred) == pytest.approx(best)
+
+
+def test_accuracy_ignores_names(rng):
+    true = rng.randint(3, size=60)
+    names = np.array(["c", "a", "b"])
+    assert metrics.clustering_accuracy(true, names[true]) == 1.0
+    assert metrics.clustering_accuracy(names[true], true + 100) == 1.0
+    assert isinstance(metrics.clustering_accuracy(true, true), float)
+
+
+def test_accuracy_counts_rows_of_left_over_clusters_as_wrong():
+    assert metrics.clustering_accuracy([0] * 4, [0, 1, 2, 3]) == 0.25
+    assert metrics.clustering_accuracy([0, 1, 2, 3], [0] * 4) == 0.25
+
+
+@pytest.mark.parametrize(
+    ("true", "pred", "match"),
+    [
+        ([0, 1], [0], "inconsistent numbers of samples"),
+        ([], [], "no rows is undefined"),
+        ([[0, 1]], [0, 1], "1d array"),
+    ],
+)
+def test_accuracy_bad_input(true, pred, match):
+    with pytest.raises(ValueError, match=match):
+        metrics.clustering_accuracy(true, pred)
+
+
+def test_orthonormality_error(rng):
+    Q = np.linalg.qr(rng.normal(size=(40, 3)))[0] * np.sqrt(40)
+    assert metrics.orthonormality_error(Q) < 1e-12
+    assert metrics.orthonormality_error(Q * [1, 1, 2]) == pytest.approx(3.0)
+    assert metrics.orthonormality_error(Q.astype(np.float32)) < 1e-5
+
+
+def test_orthonormality_error_with_weights(rng):
+    weights = rng.uniform(0.5, 2, size=40)
+    Q = np.linalg.qr(rng.normal(size=(40, 3)))[0]
+    Y = Q / np.sqrt(weights / weights.sum())[:, None]
+    assert metrics.orthonormality_error(Y, weights) < 1e-12
+    assert metrics.orthonormality_error(Y, 5 * weights) < 1e-12
+    assert metrics.orthonormality_error(Y) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("embedding", "weights", "match"),
+    [
+        ([[np.nan], [1.0]], None, "NaN"),
+        ([1.0, 2.0], None, "2D array"),
+        ([[1.0], [1.0]], [1.0], "inconsistent numbers of samples"),
+        ([[1.0], [1.0]], [1.0, np.inf], "infinity"),
+    ],
+)
+def test_orthonormality_error_bad_input(embedding, weights, match):
+    with pytest.raises(ValueError, match=match):
+        metrics.orthonormality_error(embedding, weights)

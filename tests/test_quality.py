@@ -1,0 +1,49 @@
+"""Shapes that default parameters must get right, whatever the seed."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_blobs, make_circles, make_moons
+from sklearn.metrics import adjusted_rand_score
+
+from skspectralnet import SpectralNetClustering
+
+
+def moons(seed):
+    return make_moons(7000, noise=0.075, random_state=seed)
+
+
+def circles(seed):
+    return make_circles(3000, noise=0.04, factor=0.4, random_state=seed)
+
+
+def nested_cs(seed):
+    """Three nested letters C of 1,000 rows, their arcs one unit apart."""
+    rng = np.random.RandomState(seed)
+    y = np.repeat(range(3), 1000)
+    angle = rng.uniform(-0.75 * np.pi, 0.75 * np.pi, size=3000)
+    arcs = (y + 1)[:, None] * np.c_[np.cos(angle), np.sin(angle)]
+    return arcs + 0.05 * rng.normal(size=(3000, 2)), y
+
+
+def uneven_blobs(seed):
+    """Blobs of very different sizes with clear gaps."""
+    centers = [[0, 0], [8, 0], [0, 8], [8, 8]]
+    return make_blobs([2000, 300, 60, 700], centers=centers, random_state=seed)
+
+
+SHAPES = {"moons": moons, "circles": circles, "Cs": nested_cs, "blobs": uneven_blobs}
+few_or_all = [
+    pytest.param(seed, marks=[] if seed < 2 else pytest.mark.slow) for seed in range(10)
+]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", few_or_all)
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_default_parameters_find_the_shapes(shape, seed):
+    X, y = SHAPES[shape](seed)
+    model = SpectralNetClustering(len(np.unique(y)), random_state=seed).fit(X)
+    assert adjusted_rand_score(y, model.labels_) >= 0.99
+    # The same shape drawn again: rows that the model has not seen.
+    new, y_new = SHAPES[shape](seed + 1000)
+    assert adjusted_rand_score(y_new, model.predict(new)) >= 0.98

@@ -1,0 +1,128 @@
+"""Rows as dense float blocks; the centre and the scale."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+
+from skspectralnet._rows import Rows, center_and_scale, dense_rows
+
+FORMATS = [np.asarray, sparse.csr_matrix, sparse.csr_array]
+
+
+@pytest.mark.parametrize("convert", FORMATS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dense_rows_keep_the_floats(convert, dtype, rng):
+    X = rng.normal(size=(10, 3)).astype(dtype)
+    for rows in (slice(2, 5), np.array([7, 0, 7]), slice(None)):
+        block = dense_rows(convert(X), rows)
+        assert type(block) is np.ndarray
+        assert block.dtype == dtype
+        assert_array_equal(block, X[rows])
+
+
+@pytest.mark.parametrize("convert", FORMATS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int16])
+def test_dense_rows_of_small_integers(convert, dtype):
+    ends = [np.iinfo(dtype).min, 0, np.iinfo(dtype).max]
+    block = dense_rows(convert(np.array([ends, ends], dtype=dtype)), slice(0, 1))
+    assert block.dtype == np.float32
+    assert_array_equal(block, [ends])  # float32 holds them all
+
+
+@pytest.mark.parametrize("convert", FORMATS)
+def test_center_and_scale_by_hand(convert):
+    # Columns (0, 2) and (1, 5): means 1 and 3, centred entries -1, 1, -2, 2.
+    center, scale = center_and_scale(convert([[0.0, 1.0], [2.0, 5.0]]))
+    assert_allclose(center, [1.0, 3.0])
+    assert scale == pytest.approx(np.sqrt(10 / 4))
+
+
+@pytest.mark.parametrize("convert", FORMATS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_center_and_scale_over_several_blocks(convert, dtype, rng):
+    X = rng.normal([3, -5], [1, 4], size=(20_000, 2)).astype(dtype)
+    center, scale = center_and_scale(convert(X))
+    X = X.astype(np.float64)
+    assert center.dtype == np.float64
+    assert_allclose(center, X.mean(axis=0), rtol=1e-12)
+    assert scale == pytest.approx(np.sqrt(X.var(axis=0).mean()), rel=1e-12)
+
+
+def test_small_integers_are_averaged_without_overflow():
+    X = np.full((30_000, 2), 255, dtype=np.uint8)
+    X[::2, 0] = 0
+    center, scale = center_and_scale(X)
+    assert_array_equal(center, [127.5, 255.0])
+    assert scale == pytest.approx(127.5 / np.sqrt(2))
+
+
+@pytest.mark.parametrize("exponent", [-1000, -40, 40, 1000])
+def test_powers_of_two_change_no_bit(exponent, rng):
+    X = rng.normal(size=(50, 3))
+    unit = 2.0**exponent
+    center, scale = center_and_scale(X)
+    other_center, other_scale = center_and_scale(X * unit)
+    assert_array_equal(other_center, center * unit)
+    assert other_scale == scale * unit
+    batch = Rows(X * unit, other_center, other_scale).batch(slice(None))
+    assert_array_equal(batch, Rows(X, center, scale).batch(slice(None)))
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+@pytest.mark.parametrize("convert", FORMATS)
+def test_scale_at_the_ends_of_float64(size, convert, rng):
+    X = rng.normal(size=(50, 3)) * size
+    batch = Rows(convert(X), *center_and_scale(convert(X))).batch(np.arange(50))
+    assert_allclose(batch.mean(axis=0), 0.0, atol=1e-12)
+    assert np.mean(batch**2) == pytest.approx(1.0)
+
+
+def test_offset_far_from_the_spread(rng):
+    X = rng.normal(size=(200, 3))
+    center, scale = center_and_scale(X + 1e9)
+    assert_allclose(center, 1e9 + X.mean(axis=0), rtol=1e-14)
+    assert scale == pytest.approx(center_and_scale(X)[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e300, 1e-300, 12345.678])
+def test_equal_rows_have_a_positive_scale(value):
+    X = np.full((1001, 3), value)
+    center, scale = center_and_scale(X)
+    # In units of the value itself: the rounding of a mean is not a spread.
+    assert scale > 0
+    assert scale >= abs(value) / 4
+    batch = Rows(X, center, scale).batch(slice(None))
+    assert_allclose(batch, 0.0, atol=1e-10)
+
+
+def test_spread_below_float64_is_named():
+    with pytest.raises(ValueError, match=r"too large or too small .* Rescale X"):
+        center_and_scale(np.array([[0.0], [5e-324]] * 3))
+
+
+def test_differences_beyond_float64_are_named():
+    # Each value is a float64 number, its distance from the mean is not.
+    X = np.array([[1.7e308], [-1.7e308], [-1.7e308]] * 3)
+    with pytest.raises(ValueError, match=r"too large or too small .* Rescale X"):
+        center_and_scale(X)
+
+
+def test_rows_copy_nothing_until_read(rng):
+    X = rng.normal(size=(10, 3))
+    rows = Rows(X, np.zeros(3), 1.0)
+    assert rows.X is X
+    assert len(rows) == 10
+    X[4] = 7.0
+    assert_array_equal(rows.batch(np.array([4])), [[7.0] * 3])
+
+
+@pytest.mark.parametrize("convert", FORMATS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8])
+def test_batch_is_float64_and_leaves_the_rows_alone(convert, dtype, rng):
+    X = rng.randint(0, 200, size=(10, 3)).astype(dtype)
+    held = convert(X.copy())
+    batch = Rows(held, np.array([1.0, 2.0, 3.0]), 4.0).batch(np.array([9, 1]))
+    assert batch.dtype == np.float64
+    assert_allclose(batch, (X[[9, 1]].astype(float) - [1, 2, 3]) / 4)
+    assert_array_equal(dense_rows(held, slice(None)), X)

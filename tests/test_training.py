@@ -1,0 +1,349 @@
+"""The epoch loop: when it slows down, when it ends, and what it keeps."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from skspectralnet import _training
+from skspectralnet._training import (
+    Interrupts,
+    NonFiniteLossError,
+    Schedule,
+    _Plateau,
+    gradients,
+    progress_bar,
+    train,
+)
+
+
+class Scalar(torch.nn.Module):
+    """One weight, called x."""
+
+    def __init__(self, value=0.0):
+        super().__init__()
+        self.x = torch.nn.Parameter(torch.tensor(float(value)))
+
+
+def schedule(**changes):
+    settings = {
+        "max_iter": 50,
+        "learning_rate": 0.1,
+        "weight_decay": 0.0,
+        "tol": 1e-2,
+        "n_iter_no_change": 3,
+    }
+    return Schedule(**{**settings, **changes})
+
+
+def run(module, epoch_losses, validate=None, interrupts=None, seen=None, **changes):
+    return train(
+        module,
+        epoch_losses,
+        schedule(**changes),
+        validate=validate,
+        interrupts=interrupts or Interrupts(),
+        progress=(lambda loss: None) if seen is None else seen.append,
+    )
+
+
+def falling(module):
+    """Epochs of two steps that lower x by about the learning rate each."""
+    return lambda: (module.x * 1.0 for _ in range(2))
+
+
+def scripted(module, values):
+    """A validation that returns these losses and notes x at each of them."""
+    script, notes = iter(values), []
+
+    def validate():
+        notes.append(module.x.item())
+        return next(script)
+
+    return validate, notes
+
+
+# --- the plateau
+
+
+def plateau_rates(losses, **changes):
+    plateau, rates = _Plateau(schedule(learning_rate=1.0, **changes)), []
+    for loss in losses:
+        plateau.update(loss)
+        plateau.decay()
+        rates.append(plateau.rate)
+    return rates, plateau
+
+
+def test_rate_stays_while_the_loss_improves():
+    rates, plateau = plateau_rates([1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3])
+    assert rates == [1.0] * 8
+    assert not plateau.finished
+
+
+def test_rate_is_divided_by_five_after_the_epochs_without_progress():
+    rates, plateau = plateau_rates([1.0, 1.0, 1.0, 1.0])
+    assert rates == pytest.approx([1.0, 1.0, 1.0, 0.2])
+    assert not plateau.finished
+
+
+def test_finished_below_a_tenth_of_the_first_rate():
+    rates, plateau = plateau_rates([1.0] * 7)
+    assert rates[-1] == pytest.approx(0.04)
+    assert plateau.finished
+
+
+def test_progress_is_relative_to_the_loss():
+    # Each loss is 0.5 % below the last one that counted: not enough at 1 %.
+    rates, _ = plateau_rates([1.0, 0.995, 0.992, 0.991])
+    assert rates[-1] == pytest.approx(0.2)
+    # But 0.5 % steps add up to more than 1 % every third epoch.
+    rates, _ = plateau_rates([1.0, 0.995, 0.989, 0.984, 0.979, 0.974])
+    assert rates[-1] == 1.0
+
+
+def test_negative_losses_improve_downwards():
+    rates, _ = plateau_rates([-1.0, -1.1, -1.2, -1.3, -1.4])
+    assert rates[-1] == 1.0
+    rates, _ = plateau_rates([-1.0, -1.001, -1.002, -1.003])
+    assert rates[-1] == pytest.approx(0.2)
+
+
+def test_best_counts_every_improvement_however_small():
+    plateau = _Plateau(schedule())
+    assert [plateau.update(x) for x in (1.0, 0.999, 0.9995, 0.998)] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert plateau.best == 0.998
+
+
+def test_tol_zero_takes_every_improvement():
+    rates, _ = plateau_rates([1 - 1e-9 * i for i in range(9)], tol=0.0)
+    assert rates[-1] == 1.0
+
+
+# --- the loop
+
+
+def test_minimum_of_a_parabola():
+    module = Scalar(2.0)
+    history = run(
+        module, lambda: ((module.x - 1) ** 2 for _ in range(20)), max_iter=200
+    )
+    assert module.x.item() == pytest.approx(1.0, abs=1e-2)
+    assert history.converged
+    assert not history.interrupted
+    assert history.validation_loss_curve is None
+    assert len(history.loss_curve) < 200
+    assert all(isinstance(loss, float) for loss in history.loss_curve)
+
+
+def test_loss_curve_holds_the_means_of_the_epochs():
+    module = Scalar(0.0)
+
+    def losses():
+        yield from (module.x * 0 + value for value in (1.0, 2.0, 6.0))
+
+    assert run(module, losses, max_iter=2).loss_curve == [3.0, 3.0]
+
+
+def test_max_iter_ends_without_convergence():
+    module, seen = Scalar(0.0), []
+    history = run(module, falling(module), max_iter=7, seen=seen)
+    assert len(history.loss_curve) == 7
+    assert seen == history.loss_curve
+    assert not history.converged
+
+
+def test_best_weights_are_restored():
+    module = Scalar(0.0)
+    validate, notes = scripted(module, [3.0, 1.0, 2.0, 5.0, 4.0])
+    history = run(module, falling(module), validate, max_iter=5, n_iter_no_change=9)
+    assert history.validation_loss_curve == [3.0, 1.0, 2.0, 5.0, 4.0]
+    assert len(history.loss_curve) == 5
+    assert module.x.item() == notes[1]
+    assert notes[1] != notes[-1]
+
+
+def test_best_weights_are_where_a_lower_rate_starts():
+    module = Scalar(0.0)
+    # Best in the first epoch; after two without progress the rate falls.
+    validate, notes = scripted(module, [1.0, 2.0, 2.0, 2.0, 2.0])
+    run(module, falling(module), validate, max_iter=5, n_iter_no_change=2)
+    far, step_after = notes[2] - notes[0], notes[3] - notes[0]
+    assert far < 3 * step_after < 0  # from the best weights, in smaller steps
+
+
+def test_monitored_loss_is_the_training_loss_without_validation():
+    module = Scalar(0.0)
+    values = iter([3.0, 1.0, 2.0])
+    notes = []
+
+    def losses():
+        notes.append(module.x.item())
+        return iter([module.x + next(values) - module.x.detach()])
+
+    history = run(module, losses, max_iter=3)
+    assert history.loss_curve == pytest.approx([3.0, 1.0, 2.0])
+    # The weights *after* the best epoch are kept.
+    assert module.x.item() == pytest.approx(notes[2])
+
+
+def test_weight_decay_shrinks():
+    module = Scalar(1.0)
+    run(module, lambda: iter([module.x * 0]), weight_decay=0.5, max_iter=1)
+    assert 0 < module.x.item() < 1
+
+
+# --- losses that are not numbers
+
+
+def with_failures(module, bad_epochs, bad=math.nan):
+    """Falling losses, not a number in the given attempts; notes x before each."""
+    attempts = []
+
+    def losses():
+        attempts.append(module.x.item())
+        loss = module.x * 1.0
+        if len(attempts) - 1 in bad_epochs:
+            loss = loss * bad
+        return iter([loss])
+
+    return losses, attempts
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_training_goes_on_after_a_loss_that_is_no_number(bad):
+    module = Scalar(0.5)
+    losses, attempts = with_failures(module, {2}, bad)
+    history = run(module, losses, max_iter=5)
+    assert len(history.loss_curve) == 5
+    assert np.isfinite(history.loss_curve).all()
+    assert len(attempts) == 6
+    assert attempts[3] == attempts[2]  # from the last good weights
+    assert math.isfinite(module.x.item())
+
+
+def test_rate_is_halved_after_a_failure():
+    module = Scalar(0.5)
+    losses, attempts = with_failures(module, {1})
+    run(module, losses, max_iter=3)
+    # Adam's first step has the length of the learning rate, here 0.1, then 0.05.
+    assert attempts[0] - attempts[1] == pytest.approx(0.1, rel=1e-3)
+    assert attempts[2] - attempts[3] == pytest.approx(0.05, rel=1e-3)
+
+
+def test_failures_without_end_are_an_error():
+    module = Scalar(0.5)
+    losses, attempts = with_failures(module, range(100))
+    with pytest.raises(NonFiniteLossError):
+        run(module, losses)
+    assert len(attempts) == 4
+
+
+def test_validation_that_is_no_number_counts_as_a_failure():
+    module = Scalar(0.0)
+    validate, _ = scripted(module, [1.0, math.nan, 0.5])
+    history = run(module, falling(module), validate, max_iter=2)
+    assert history.validation_loss_curve == [1.0, 0.5]
+    assert len(history.loss_curve) == 2
+
+
+# --- interrupts
+
+
+def interrupted_in(module, epoch):
+    """Falling losses with a Ctrl-C inside the given epoch."""
+    epochs = []
+
+    def losses():
+        epochs.append(module.x.item())
+        yield module.x * 1.0
+        if len(epochs) - 1 == epoch:
+            raise KeyboardInterrupt
+        yield module.x * 1.0
+
+    return losses, epochs
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 4])
+def test_one_interrupt_ends_training_with_the_best_weights(epoch):
+    module = Scalar(0.0)
+    losses, epochs = interrupted_in(module, epoch)
+    history = run(module, losses)
+    assert history.interrupted
+    assert not history.converged
+    assert len(history.loss_curve) == epoch
+    assert module.x.item() == epochs[epoch]  # of the last whole epoch
+
+
+def test_interrupt_inside_validation():
+    module = Scalar(0.0)
+
+    def validate():
+        raise KeyboardInterrupt
+
+    history = run(module, falling(module), validate)
+    assert history.interrupted
+    assert len(history.loss_curve) == len(history.validation_loss_curve)
+    assert module.x.item() == 0.0
+
+
+def test_second_interrupt_within_two_seconds_raises(monkeypatch):
+    clock = iter([100.0, 101.9])
+    monkeypatch.setattr(_training.time, "monotonic", lambda: next(clock))
+    interrupts, module = Interrupts(), Scalar(0.0)
+    assert run(module, interrupted_in(module, 1)[0], interrupts=interrupts).interrupted
+    with pytest.raises(KeyboardInterrupt):
+        run(module, interrupted_in(module, 1)[0], interrupts=interrupts)
+
+
+def test_second_interrupt_later_ends_another_stage(monkeypatch):
+    clock = iter([100.0, 102.1])
+    monkeypatch.setattr(_training.time, "monotonic", lambda: next(clock))
+    interrupts, module = Interrupts(), Scalar(0.0)
+    for _ in range(2):
+        history = run(module, interrupted_in(module, 1)[0], interrupts=interrupts)
+        assert history.interrupted
+
+
+def test_first_interrupt_right_after_boot(monkeypatch):
+    # A monotonic clock may start at 0: the first interrupt is still the first.
+    monkeypatch.setattr(_training.time, "monotonic", lambda: 0.0)
+    Interrupts().accept()
+
+
+# --- what it shows, and the grad mode
+
+
+def test_silent_without_verbose(capsys):
+    with progress_bar(0, "stage", 5) as progress:
+        progress(1.0)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("verbose", [1, 2, True])
+def test_bar_on_the_standard_error(verbose, capsys):
+    with progress_bar(verbose, "some stage", 5) as progress:
+        for _ in range(5):
+            progress(0.125)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "some stage" in shown.err
+    assert "5/5" in shown.err
+    assert "0.125" in shown.err
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_gradients_in_any_mode(mode):
+    with mode():
+        with gradients():
+            x = torch.ones(2, requires_grad=True)
+            x.square().sum().backward()
+        assert not torch.is_grad_enabled()
+        assert torch.is_inference_mode_enabled() == (mode is torch.inference_mode)
+    assert x.grad.tolist() == [2.0, 2.0]
