@@ -114,9 +114,11 @@ def self_tuning_weights(neighbors, squared):
     tensor of shape (b, k)
     """
     sigma = squared.amax(dim=1).sqrt()  # (b,)
-    # Rows with k exact duplicates have no scale of their own: the floor keeps 0 / 0
-    # out, and a weight of 1 between them.
-    sigma = sigma.clamp(min=max(1e-6 * float(sigma.mean()), 1e-30))
+    # Rows with k exact duplicates have no scale of their own and take the mean of the
+    # others: they stay linked to the rows around them.
+    own = sigma > 0
+    usual = float(sigma[own].mean()) if bool(own.any()) else 1.0
+    sigma = torch.where(own, sigma, usual).clamp(min=max(1e-6 * usual, 1e-30))
     return torch.exp(-(squared / sigma[:, None]) / sigma[neighbors])
 
 
@@ -154,7 +156,9 @@ def median_gamma(squared, n_neighbors):
     float
     """
     kth = squared.topk(n_neighbors, dim=1, largest=False, sorted=False)[0].amax(dim=1)
-    return 1.0 / max(float(kth.median()), 1e-30)
+    if not bool(kth.median() > 0):  # most rows have k exact duplicates
+        kth = kth[kth > 0]
+    return 1.0 / max(float(kth.median()), 1e-30) if len(kth) else 1.0
 
 
 def batch_affinity(points, affinity, *, n_neighbors, gamma=None):
@@ -196,13 +200,17 @@ def batch_affinity(points, affinity, *, n_neighbors, gamma=None):
 def _checked_weights(weights, points):
     """What a user's affinity returned, as a matrix like `points`, or a clear error."""
     b = len(points)
+    kind = type(weights).__name__
     try:
-        weights = torch.as_tensor(weights, dtype=points.dtype, device=points.device)
+        weights = torch.as_tensor(weights, device=points.device).detach()
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
             "The affinity callable must return an array or tensor of weights; got "
-            f"{type(weights).__name__}."
+            f"{kind}."
         ) from error
+    if weights.is_complex():
+        raise TypeError("The affinity callable must return real weights; got complex.")
+    weights = weights.to(points.dtype)
     if weights.shape != (b, b):
         raise ValueError(
             f"The affinity callable returned shape {tuple(weights.shape)} for a batch "

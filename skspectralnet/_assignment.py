@@ -29,17 +29,15 @@ def fit_centers(Z, n_clusters, *, n_init, random_state):
     n_distinct = _count_distinct(Z, n_clusters)
     found = min(n_clusters, n_distinct)
     kmeans = KMeans(found, n_init=n_init, random_state=random_state).fit(Z)
-    labels = nearest_center(Z, kmeans.cluster_centers_)
-    sizes = np.bincount(labels, minlength=found)
-    order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
-    if len(order) < n_clusters:
+    centers = _by_size(Z, kmeans.cluster_centers_)
+    if len(centers) < n_clusters:
         warnings.warn(
-            f"Only {len(order)} clusters were found where n_clusters={n_clusters} were "
-            f"asked for: the rows have {n_distinct} distinct embeddings.",
+            f"Only {len(centers)} clusters were found where n_clusters={n_clusters} "
+            f"were asked for: the rows have {n_distinct} distinct embeddings.",
             ConvergenceWarning,
             stacklevel=2,
         )
-    return kmeans.cluster_centers_[order], float(kmeans.inertia_)
+    return centers, float(kmeans.inertia_)
 
 
 def nearest_center(Z, centers):
@@ -59,7 +57,27 @@ def nearest_center(Z, centers):
     ).astype(np.int64)
 
 
+def _by_size(Z, centers):
+    """The centres that have rows, the one with most rows first."""
+    for _ in range(len(centers)):  # equal distances can go either way after sorting
+        sizes = np.bincount(nearest_center(Z, centers), minlength=len(centers))
+        order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
+        if np.array_equal(order, np.arange(len(centers))):
+            break
+        centers = centers[order]
+    return centers
+
+
 def _count_distinct(Z, enough):
-    """The number of distinct rows, counted only where it may be below `enough`."""
-    n_distinct = len(np.unique(Z[: 100 * enough], axis=0))
-    return n_distinct if n_distinct >= enough else len(np.unique(Z, axis=0))
+    """The number of distinct rows, counted only where it may be below `enough`.
+
+    Differences of a few last bits do not count: the same row can have them in
+    different places of a batch.
+    """
+    unit = 256 * np.finfo(Z.dtype).eps * float(np.max(np.abs(Z), initial=0.0)) or 1.0
+    n_distinct = 0
+    for rows in (Z[: 100 * enough], Z):
+        n_distinct = len(np.unique(np.round(rows / unit), axis=0))
+        if n_distinct >= enough:
+            break
+    return n_distinct

@@ -3,7 +3,7 @@
 import copy
 import warnings
 from importlib.metadata import version
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
@@ -208,13 +208,15 @@ class _BaseSpectralNet(
         """The stages from the rows to the aligned eigenvectors."""
         self._check_combinations()
         device = resolve_device(self.device)
+        # As they are now: parameters set after fit wait for the next one.
+        self._unit_points = self.metric == "cosine"
+        self._network_sees_codes = self.network_input == "code"
         codes = self._fit_encoder(X, rng)  # (n_samples, n_codes)
         points = self._fit_metric_learner(codes, rng)  # where distances are taken
-        reader = self._reader(
-            points if self.network_input == "metric" else codes, points, device
-        )
+        inputs = codes if self._network_sees_codes else points
+        reader = self._reader(inputs, points, device)
         generator = torch_generator(rng)
-        with gradients():
+        with gradients(device):
             mlp = self._fit_network(reader, generator)
             self._align(reader, mlp, generator)
         return self._fix_signs(X)  # (n_samples, n_components)
@@ -268,7 +270,7 @@ class _BaseSpectralNet(
     def _points(self, codes):
         if self.metric_learner_ is not None:
             codes = _transformed(self.metric_learner_, codes, "metric_learner")
-        return normalize(codes) if self.metric == "cosine" else codes
+        return _unit_rows(codes) if self._unit_points else codes
 
     def _reader(self, inputs, points, device):
         """Standardise the inputs and the points; resolve the sizes that n decides."""
@@ -327,13 +329,7 @@ class _BaseSpectralNet(
         hidden = self.hidden_layer_sizes
         if hidden is None:
             hidden = (128, 128) if len(reader.inputs) >= _SMALL_SAMPLE else (64, 64)
-        hidden = np.atleast_1d(hidden)
-        if hidden.ndim != 1 or hidden.dtype.kind not in "iu" or (hidden < 1).any():
-            raise ValueError(
-                "hidden_layer_sizes must be a positive integer or a sequence of them; "
-                f"got {self.hidden_layer_sizes!r}."
-            )
-        mlp = new_map(reader, hidden.tolist(), self.activation, generator)
+        mlp = new_map(reader, _layer_sizes(hidden), self.activation, generator)
         schedule = Schedule(
             max_iter=self.max_iter,
             learning_rate=self.learning_rate_init,
@@ -386,6 +382,12 @@ class _BaseSpectralNet(
         asked = reader.task.n_components
         eigenvalues = alignment.pairs.eigenvalues[:asked]
         coefficients = alignment.pairs.coefficients[:, :asked]
+        first = self._first_component
+        if len(eigenvalues) <= first:
+            raise ValueError(
+                "The network's outputs are the same for all rows: X needs more "
+                "distinct rows for an embedding."
+            )
         if len(eigenvalues) < asked and self.n_components is not None:
             warnings.warn(
                 f"The outputs of the network span {len(eigenvalues)} dimensions where "
@@ -394,7 +396,6 @@ class _BaseSpectralNet(
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        first = self._first_component
         self.eigenvalues_ = eigenvalues[first:]
         self.component_weights_ = self._diffusion_weights(alignment.largest_degree)
         inputs = reader.inputs
@@ -414,7 +415,8 @@ class _BaseSpectralNet(
             slowest = remains[self._last_leading_component()]
             rate = -np.log(np.clip(slowest, 1e-12, 1.0 - 1e-12))
             self.diffusion_time_ = float(_AUTO_DECAY / rate)
-        return remains**self.diffusion_time_
+        with np.errstate(under="ignore"):  # a component that has vanished is 0
+            return remains**self.diffusion_time_
 
     def _fix_signs(self, X):
         """Make the largest entry of each eigenvector positive; return the embedding."""
@@ -458,7 +460,7 @@ class _BaseSpectralNet(
         codes = X[rows]
         if self.encoder_ is not None:
             codes = _transformed(self.encoder_, _floats(codes), "encoder")
-        if self.network_input == "metric":
+        if not self._network_sees_codes:
             codes = self._points(codes)
         return dense_rows(codes, slice(None))
 
@@ -715,6 +717,17 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         self.embedding_ = _like_rows(self._fit_spectral(X, rng), X)
 
 
+def _layer_sizes(hidden):
+    """The units of each hidden layer as a list of positive integers."""
+    layers = [hidden] if isinstance(hidden, Integral) else list(hidden)
+    if not layers or not all(isinstance(n, Integral) and n > 0 for n in layers):
+        raise ValueError(
+            "hidden_layer_sizes must be a positive integer or a sequence of them; got "
+            f"{hidden!r}."
+        )
+    return [int(n) for n in layers]
+
+
 def _like_rows(Z, X):
     """An embedding in the precision of its rows."""
     return Z.astype(np.float32) if X.dtype == np.float32 else Z
@@ -723,6 +736,21 @@ def _like_rows(Z, X):
 def _floats(X):
     """Small integers as float32, floats as they are."""
     return X if X.dtype.kind == "f" else X.astype(np.float32)
+
+
+def _unit_rows(X):
+    """Rows divided by their lengths, whose squares may be beyond floats."""
+    X = _floats(X)
+    largest = abs(X).max(axis=1)
+    if sparse.issparse(X):
+        largest = largest.toarray().ravel()
+    exponents = -np.frexp(largest)[1]  # a power of two is exact: no digit changes
+    if sparse.issparse(X):
+        scaled = X.copy()
+        scaled.data = np.ldexp(X.data, np.repeat(exponents, np.diff(X.indptr)))
+    else:
+        scaled = np.ldexp(X, exponents[:, None])
+    return normalize(scaled)
 
 
 def _seeded(estimator, rng):

@@ -147,11 +147,18 @@ def log_spectral_loss(Y, affinity, laplacian, lost=0.0):
     """
     b, q = Y.shape
     form = laplacian_form(Y, affinity, laplacian) / b + lost
-    delta = 0.01 * form.detach().trace() / q + torch.finfo(torch.float32).tiny
+    size = form.detach().abs().max()
+    delta = 0.01 * form.detach().trace().clamp(min=0.0) / q
     eye = torch.eye(q, dtype=form.dtype, device=form.device)
     # log det of every leading block at once: the log pivots of one factorisation,
-    # the i-th of which is in q - i + 1 blocks.
-    pivots = torch.linalg.cholesky_ex(form + delta * eye)[0].diagonal()
+    # the i-th of which is in q - i + 1 blocks. Where the form of degenerate outputs is
+    # rounding and not positive, the last shift makes it so.
+    for shift in (delta, 1e-6 * size, 1e-2 * size, 2.0 * q * size):
+        shifted = form + (shift + torch.finfo(torch.float32).tiny) * eye
+        factor, info = torch.linalg.cholesky_ex(shifted)
+        if int(info) == 0:
+            break
+    pivots = factor.diagonal()
     shares = torch.arange(q, 0, -1, dtype=form.dtype, device=form.device) / q
     return 2.0 * (shares * pivots.log()).mean()
 

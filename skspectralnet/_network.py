@@ -147,7 +147,8 @@ class SpectralMap(nn.Module):
         self.register_buffer(
             "scale", torch.tensor(scale, dtype=torch.float64, device="cpu")
         )
-        self.mlp = mlp.to(device="cpu", dtype=torch.float64)
+        self.mlp = mlp.to(device="cpu", dtype=torch.float64).requires_grad_(False)
+        self.mlp.zero_grad(set_to_none=True)
         self.orthonorm = Orthonorm(matrix)
 
     def forward(self, x):

@@ -60,21 +60,27 @@ def center_and_scale(X):
         return np.zeros(n_features), 1.0
     # A power of two near the largest entry: dividing by it is exact and keeps the
     # squares of rows of size 1e300 or 1e-300 inside float64.
-    unit = 2.0 ** (np.frexp(largest)[1] - 1)
+    unit = 2.0 ** int(np.frexp(largest)[1] - 1)
     center = np.zeros(n_features)
     for block in blocks:
         center += (dense_rows(X, block).astype(np.float64) / unit).sum(axis=0)
     center /= n_samples
-    square = 0.0
+    residual, square, farthest = np.zeros(n_features), np.zeros(n_features), 0.0
     for block in blocks:
         centered = dense_rows(X, block).astype(np.float64) / unit - center
-        square += float(np.sum(centered * centered))
-    spread = np.sqrt(square / (n_samples * n_features))
+        residual += centered.sum(axis=0)
+        square += (centered * centered).sum(axis=0)
+        farthest = max(farthest, float(np.max(np.abs(centered))))
+    residual /= n_samples
+    center += residual  # what rounding left of the mean
+    variance = np.maximum(square / n_samples - residual * residual, 0.0)
+    spread = float(np.sqrt(variance.mean()))
     # Below this the spread is rounding of the mean, not data.
     if spread <= 4 * np.finfo(np.float64).eps * float(np.max(np.abs(center))):
         spread = 1.0
-    scale = float(spread * unit)
-    if not np.isfinite(scale) or scale == 0.0:
+    scale = spread * unit
+    reach = max(farthest, spread) * (unit / np.finfo(np.float64).max)
+    if reach >= 1.0 or scale < np.finfo(np.float64).tiny:
         raise ValueError(
             f"The values of X are too large or too small to measure distances: their "
             f"largest magnitude is {largest:.3g}. Rescale X."

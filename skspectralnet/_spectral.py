@@ -90,9 +90,7 @@ class BatchReader:
         points = self._tensor(self.points, rows, torch.float32)
         same = self.inputs is self.points and dtype == points.dtype
         inputs = points if same else self._tensor(self.inputs, rows, dtype)
-        gamma = task.gamma
-        if gamma is not None:  # given in the units of the points
-            gamma = gamma * self.points.scale**2
+        gamma = None if task.gamma is None else self._standardised_gamma()
         if callable(task.affinity):
             points = self._in_units(points)
         affinity = batch_affinity(
@@ -102,6 +100,16 @@ class BatchReader:
 
     def _tensor(self, source, rows, dtype):
         return to_tensor(source.batch(rows), device=self.task.device, dtype=dtype)
+
+    def _standardised_gamma(self):
+        """The gamma given in the units of the points, for standardised ones."""
+        gamma = self.task.gamma * self.points.scale * self.points.scale
+        if not 0.0 < gamma < np.inf:
+            raise ValueError(
+                f"gamma={self.task.gamma!r}, one over a squared distance, does not fit "
+                f"points whose distances are about {self.points.scale:.3g}."
+            )
+        return gamma
 
     def _in_units(self, points):
         """Standardised points as the float64 rows that a user knows."""
@@ -263,7 +271,8 @@ def _row_weights(batch, task):
 
 
 def _count_batches(n_rows, batch_size):
-    return -(-n_rows // batch_size)
+    """Batches of at most `batch_size` rows, or of 3 where one would be left alone."""
+    return max(1, min(-(-n_rows // batch_size), n_rows // 2))
 
 
 def _split(rows, batch_size):

@@ -29,7 +29,7 @@ def resolve_device(device):
     try:
         resolved = torch.device(device)
         torch.zeros(1, device=resolved)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         raise ValueError(
             f"device={device!r} cannot be used on this machine; expected 'auto', "
             f"'cpu' or the name of an available accelerator such as 'cuda:0'."
@@ -53,9 +53,10 @@ def torch_generator(random_state):
 def to_tensor(array, *, device, dtype):
     """Copy an array into a tensor.
 
-    Always a copy: read-only and memory-mapped arrays may not be shared with torch.
+    Always a copy: read-only and memory-mapped arrays may not be shared with torch, and
+    torch has no negative strides.
     """
-    return torch.tensor(np.asarray(array), dtype=dtype, device=device)
+    return torch.tensor(np.ascontiguousarray(array), dtype=dtype, device=device)
 
 
 def to_numpy(tensor):
@@ -82,10 +83,11 @@ def forward_in_blocks(module, read_block, n_rows, *, device, block_size=8192):
     -------
     ndarray of shape (n_rows, n_outputs), float64
     """
+    device = torch.device(device)
     if device.type != "cpu":  # a copy: the stored module stays on the CPU
         module = copy.deepcopy(module).to(device)
     outputs = []
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
         for start in range(0, n_rows, block_size):
             block = read_block(slice(start, min(start + block_size, n_rows)))
             tensor = to_tensor(block, device=device, dtype=torch.float64)

@@ -169,19 +169,27 @@ def progress_bar(verbose, stage, max_iter):
         return
     from tqdm.auto import tqdm  # only where a bar is wanted: slow to import
 
-    with tqdm(total=max_iter, desc=stage, unit="epoch") as bar:
+    class Bar(tqdm):
+        monitor_interval = 0  # no thread that outlives the fit
+
+    with Bar(total=max_iter, desc=stage, unit="epoch") as bar:
 
         def progress(loss):
             bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
             bar.update()
 
         yield progress
+        bar.total = bar.n  # fewer epochs than allowed are all that were needed
 
 
 @contextlib.contextmanager
-def gradients():
-    """Record gradients, whatever mode the caller is in."""
-    with torch.inference_mode(False), torch.enable_grad():
+def gradients(device):
+    """Record gradients in full precision, whatever mode the caller is in."""
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast(device.type, enabled=False),
+    ):
         yield
 
 

@@ -84,3 +84,30 @@ def test_nearest_center_in_the_precision_of_the_rows(rng):
     Z, centers = rng.normal(size=(200, 4)), rng.normal(size=(7, 4))
     narrow = nearest_center(Z.astype(np.float32), centers)
     assert_array_equal(narrow, nearest_center(Z, centers))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_rows_that_differ_by_rounding_are_not_distinct(dtype, rng):
+    # The same row in different places of a batch may differ in its last bits.
+    labels = np.arange(60) % 2
+    Z = (10 * np.eye(2)[labels] + 3).astype(dtype)
+    Z *= 1 + np.finfo(dtype).eps * rng.randint(-1, 2, size=Z.shape).astype(dtype)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        centers, _ = fit(Z, 5)
+    assert len(centers) == 2
+    assert ["Only 2 clusters" in str(w.message) for w in caught] == [True]
+    assert_array_equal(np.unique(nearest_center(Z, centers)), [0, 1])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("seed", range(5))
+def test_every_center_has_rows(seed):
+    # Few values, many clusters: no centre may be left without a row.
+    rng = np.random.RandomState(seed)
+    Z = rng.randint(3, size=(40, 2)) + 1e-15 * rng.normal(size=(40, 2))
+    for n_clusters in (2, 5, 9, 12, 40):
+        centers, _ = fit(Z, n_clusters)
+        labels = nearest_center(Z, centers)
+        assert_array_equal(np.unique(labels), np.arange(len(centers)))
+        assert (np.diff(np.bincount(labels)) <= 0).all()

@@ -99,6 +99,9 @@ def fails(points):
     raise ZeroDivisionError("of the user's own")
 
 
+ALTERNATING = {"orthonorm": "alternating"}
+
+
 def distinct(n):
     """The 90 rows with only n different values, evenly."""
     return (
@@ -164,6 +167,7 @@ BOTH = [
     # --- shapes of the cloud
     ("duplicates", np.tile(X, (5, 1)), {}, Works()),
     ("each row often", distinct(3), {}, Works(finds=False)),
+    ("each row often, alternating", distinct(3), ALTERNATING, Works(finds=False)),
     ("integers with few values", X.round(), {}, Works()),
     ("zeros and ones", np.tile(X > 4, 40).astype(float), {}, Works()),
     ("constant columns", X * [1, 1, 0] + [0, 0, 7], {}, Works()),
@@ -207,6 +211,12 @@ BOTH = [
         X,
         {"affinity": "rbf", "gamma": 1e9},
         Raises(ValueError, "no edges.*gamma"),
+    ),
+    (
+        "gamma in other units",
+        X * 1e300,
+        {"affinity": "rbf", "gamma": 0.5},
+        Raises(ValueError, "gamma"),
     ),
     ("gamma 0", X, {"affinity": "rbf", "gamma": 0}, Raises(ValueError, INVALID)),
     ("gamma NaN", X, {"affinity": "rbf", "gamma": np.nan}, Raises(ValueError, INVALID)),
@@ -473,6 +483,7 @@ CLUSTERING = [
     ("as many rows as clusters", X[:3], {}, Works(finds=False)),
     ("one row more", X[:4], {}, Works(finds=False)),
     ("one unit", X, {"hidden_layer_sizes": 1}, Works(finds=False)),
+    ("batches of two", X[:9], {"batch_size": 2, "n_components": 2}, Works(False)),
     ("no start", X, {"n_init": 0}, Raises(ValueError, INVALID)),
     (
         "fewer distinct rows",
@@ -491,6 +502,12 @@ CLUSTERING = [
         "rows of 0.1",
         np.full((90, 3), 0.1),
         {},
+        Warns(ConvergenceWarning, "Only 1"),
+    ),
+    (
+        "equal rows far away",
+        np.full((3, 3), 1e12),
+        {"n_clusters": 2, "hidden_layer_sizes": 1},
         Warns(ConvergenceWarning, "Only 1"),
     ),
     ("zeros", np.zeros((90, 3)), {}, Warns(ConvergenceWarning, "Only 1")),

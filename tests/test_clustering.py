@@ -288,6 +288,7 @@ def test_feature_names(blobs):
     frame = pd.DataFrame(blobs[0], columns=list("abcd"))
     fitted = model(3).fit(frame)
     assert fitted.feature_names_in_.tolist() == list("abcd")
+    assert not hasattr(clone(fitted).fit(frame).fit(blobs[0]), "feature_names_in_")
     with pytest.raises(ValueError, match="feature names"):
         fitted.predict(frame[list("dcba")])
     with pytest.warns(UserWarning, match="does not have valid feature names"):

@@ -615,7 +615,7 @@ def test_verbose_writes_to_the_standard_error(cls, verbose, blobs, capfd):
     model = make(cls, verbose=verbose).fit(blobs[0])
     shown = capfd.readouterr()
     assert shown.out == ""
-    assert f"{model.n_iter_}/100" in shown.err
+    assert f"{model.n_iter_}/{model.n_iter_}" in shown.err
 
 
 @both

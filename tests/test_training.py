@@ -98,6 +98,8 @@ def test_progress_is_relative_to_the_loss():
     # Each loss is 0.5 % below the last one that counted: not enough at 1 %.
     rates, _ = plateau_rates([1.0, 0.995, 0.992, 0.991])
     assert rates[-1] == pytest.approx(0.2)
+    rates, _ = plateau_rates([100.0, 99.5, 99.2, 99.1])
+    assert rates[-1] == pytest.approx(0.2)
     # But 0.5 % steps add up to more than 1 % every third epoch.
     rates, _ = plateau_rates([1.0, 0.995, 0.989, 0.984, 0.979, 0.974])
     assert rates[-1] == 1.0
@@ -341,7 +343,7 @@ def test_bar_on_the_standard_error(verbose, capsys):
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_gradients_in_any_mode(mode):
     with mode():
-        with gradients():
+        with gradients(torch.device("cpu")):
             x = torch.ones(2, requires_grad=True)
             x.square().sum().backward()
         assert not torch.is_grad_enabled()
