@@ -12,6 +12,11 @@ import torch
 _DECAY = 0.2
 # ... and training ends below this share of its first value.
 _LAST_RATE = 0.1
+# One cycle: the rate starts at this share of its peak, is there after this share of
+# the steps and ends at this share of the start, as in torch's OneCycleLR.
+_CYCLE_START = 1 / 25
+_CYCLE_WARM_UP = 0.25
+_CYCLE_END = 1e-4
 _NON_FINITE_RETRIES = 3
 _SECOND_INTERRUPT_SECONDS = 2.0
 
@@ -20,10 +25,12 @@ class Schedule(NamedTuple):
     """How long and how fast to train."""
 
     max_iter: int
-    learning_rate: float
+    learning_rate: float  # the first one of a plateau, the largest one of a cycle
     weight_decay: float
     tol: float
     n_iter_no_change: int
+    policy: str = "plateau"  # or "one_cycle"
+    n_steps: int = 1  # of an epoch; only one cycle plans with it
 
 
 class History(NamedTuple):
@@ -53,8 +60,8 @@ class Interrupts:
         self._last = now
 
 
-class _Plateau:
-    """The best loss so far, and the learning rate that follows from its progress."""
+class _Progress:
+    """The best loss so far, and for how long nothing has clearly beaten it."""
 
     def __init__(self, schedule):
         self.schedule = schedule
@@ -62,9 +69,11 @@ class _Plateau:
         self.best = math.inf
         self.reference = math.inf  # the loss that the next one must clearly beat
         self.waited = 0
+        self.n_epochs = 0
 
     def update(self, loss):
         """Take in an epoch's loss; return whether it is the best so far."""
+        self.n_epochs += 1
         if loss < self.reference - self.schedule.tol * abs(loss):
             self.reference, self.waited = loss, 0
         else:
@@ -72,6 +81,14 @@ class _Plateau:
         improved = loss < self.best
         self.best = min(loss, self.best)
         return improved
+
+
+class _Plateau(_Progress):
+    """A learning rate that falls when the loss has stopped improving."""
+
+    def rate_at(self, step):
+        """The learning rate of this step of the coming epoch: the same for all."""
+        return self.rate
 
     def decay(self):
         """Lower the rate after too many epochs without progress; tell if it did."""
@@ -86,13 +103,54 @@ class _Plateau:
         return self.rate < _LAST_RATE * self.schedule.learning_rate
 
 
+class _OneCycle(_Progress):
+    r"""A learning rate that rises and falls once, on half waves of a cosine.
+
+    Smith and Topin (2019); of N steps number 0 has 1/25 of the peak, number
+    N / 4 - 1 the peak, and number N - 1 has 4e-6 of it.
+    """
+
+    def rate_at(self, step):
+        """The learning rate of this step of the coming epoch."""
+        n_steps = self.schedule.n_steps
+        step += self.n_epochs * n_steps
+        last = self.schedule.max_iter * n_steps - 1
+        peak = max(_CYCLE_WARM_UP * (last + 1) - 1, 0.0)
+        low, end = self.rate * _CYCLE_START, self.rate * _CYCLE_START * _CYCLE_END
+        if step < peak:
+            return _half_wave(low, self.rate, step / peak)
+        return _half_wave(self.rate, end, min((step - peak) / max(last - peak, 1), 1))
+
+    def decay(self):
+        """Never: the rate follows its course."""
+        return False
+
+    @property
+    def finished(self):
+        stalled = self.waited >= self.schedule.n_iter_no_change
+        return stalled or self.n_epochs >= self.schedule.max_iter
+
+
+_POLICIES = {"plateau": _Plateau, "one_cycle": _OneCycle}
+
+
+def _half_wave(start, end, share):
+    return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+
+
 def train(module, epoch_losses, schedule, *, validate=None, interrupts, progress):
     """Train a module until its loss stops improving; keep its best weights.
 
-    The learning rate stays at its first value while the monitored loss improves and
-    is divided by five after `n_iter_no_change` epochs without improvement; training
-    ends when it falls below 10 % of its first value, or at `max_iter`. AdamW
-    (Loshchilov and Hutter, 2019) makes the steps.
+    AdamW (Loshchilov and Hutter, 2019) makes the steps; the policy of the schedule
+    sets their learning rate and the end:
+
+    - ``"plateau"``: the rate stays at its first value while the monitored loss
+      improves and is divided by five after `n_iter_no_change` epochs without
+      improvement; training has converged when it falls below 10 % of its first value.
+      Reaching `max_iter` before is no convergence.
+    - ``"one_cycle"``: the rate rises to its peak over the first quarter of
+      ``max_iter * n_steps`` steps and falls to nearly zero over the rest. Training has
+      converged there, or after `n_iter_no_change` epochs without improvement.
 
     Parameters
     ----------
@@ -119,30 +177,28 @@ def train(module, epoch_losses, schedule, *, validate=None, interrupts, progress
     """
     losses, monitored, failures = [], [], 0
     converged = interrupted = False
-    plateau, best_weights = _Plateau(schedule), _weights(module)
-    optimizer = _optimizer(module, plateau.rate, schedule)
+    policy, best_weights = _POLICIES[schedule.policy](schedule), _weights(module)
+    optimizer = _optimizer(module, schedule)
     try:
         while len(losses) < schedule.max_iter and not converged:
-            loss = _run_epoch(optimizer, epoch_losses())
+            loss = _run_epoch(optimizer, epoch_losses(), policy)
             value = loss if validate is None else validate()
             if not (math.isfinite(loss) and math.isfinite(value)):
                 failures += 1
                 if failures > _NON_FINITE_RETRIES:
                     raise NonFiniteLossError
-                plateau.rate *= 0.5
+                policy.rate *= 0.5
                 module.load_state_dict(best_weights)
-                optimizer = _optimizer(module, plateau.rate, schedule)
+                optimizer = _optimizer(module, schedule)
                 continue
             losses.append(loss)
             monitored.append(value)
             progress(value)
-            if plateau.update(value):
+            if policy.update(value):
                 best_weights = _weights(module)
-            if plateau.decay():
+            if policy.decay():
                 module.load_state_dict(best_weights)
-                for group in optimizer.param_groups:
-                    group["lr"] = plateau.rate
-            converged = plateau.finished
+            converged = policy.finished
     except KeyboardInterrupt:
         interrupts.accept()
         interrupted = True
@@ -193,20 +249,25 @@ def gradients(device):
         yield
 
 
-def _run_epoch(optimizer, losses):
+def _run_epoch(optimizer, losses, policy):
     """Step on each loss and return their mean."""
     values = []
-    for loss in losses:
+    for step, loss in enumerate(losses):
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        for group in optimizer.param_groups:
+            group["lr"] = policy.rate_at(step)
         optimizer.step()
         values.append(loss.detach())
     return float(torch.stack(values).mean())
 
 
-def _optimizer(module, rate, schedule):
+def _optimizer(module, schedule):
     return torch.optim.AdamW(
-        module.parameters(), lr=rate, weight_decay=schedule.weight_decay, fused=True
+        module.parameters(),
+        lr=schedule.learning_rate,
+        weight_decay=schedule.weight_decay,
+        fused=True,
     )
 
 

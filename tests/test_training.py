@@ -11,6 +11,7 @@ from skspectralnet._training import (
     Interrupts,
     NonFiniteLossError,
     Schedule,
+    _OneCycle,
     _Plateau,
     gradients,
     progress_bar,
@@ -128,6 +129,59 @@ def test_tol_zero_takes_every_improvement():
     assert rates[-1] == 1.0
 
 
+# --- one cycle
+
+
+def one_cycle(**changes):
+    return schedule(policy="one_cycle", learning_rate=1.0, **changes)
+
+
+def cycle_rates(planned):
+    """All rates of a cycle that is never cut short."""
+    policy, rates = _OneCycle(planned), []
+    for _ in range(planned.max_iter):
+        rates += [policy.rate_at(step) for step in range(planned.n_steps)]
+        policy.update(0.0)
+    return rates
+
+
+def test_one_cycle_by_hand():
+    # 4 epochs of 3 steps: 12 steps, of which number 12 / 4 - 1 = 2 has the peak 1.
+    rates = cycle_rates(one_cycle(max_iter=4, n_steps=3))
+    assert len(rates) == 12
+    assert rates[0] == pytest.approx(0.04)  # 1 / 25
+    assert rates[1] == pytest.approx(0.52)  # half way on the wave: (0.04 + 1) / 2
+    assert rates[2] == pytest.approx(1.0)
+    # 9 steps down to 4e-6: a third of the way cos(60 degrees) = 1/2, so 3/4 are left.
+    assert rates[5] == pytest.approx(0.75, abs=1e-5)
+    assert rates[8] == pytest.approx(0.25, abs=1e-5)
+    assert rates[11] == pytest.approx(4e-6)
+
+
+@pytest.mark.parametrize(("max_iter", "n_steps"), [(2, 4), (5, 3), (7, 11), (20, 1)])
+def test_one_cycle_is_that_of_torch(max_iter, n_steps):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    torch_rates, total = [], max_iter * n_steps
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 1.0, total, pct_start=0.25, cycle_momentum=False
+    )
+    for _ in range(total):
+        torch_rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if len(torch_rates) < total:
+            theirs.step()
+    planned = one_cycle(max_iter=max_iter, n_steps=n_steps)
+    assert cycle_rates(planned) == pytest.approx(torch_rates)
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 3, 4])
+def test_one_cycle_of_very_few_steps(max_iter):
+    rates = cycle_rates(one_cycle(max_iter=max_iter))
+    assert rates[0] == 1.0
+    assert rates == sorted(rates, reverse=True)
+    assert all(0 < rate <= 1 for rate in rates)
+
+
 # --- the loop
 
 
@@ -201,6 +255,48 @@ def test_weight_decay_shrinks():
     assert 0 < module.x.item() < 1
 
 
+def rates_of(module, monkeypatch):
+    """The learning rate of each step that is made."""
+    rates, step = [], torch.optim.AdamW.step
+
+    def noting(optimizer, *args, **kwargs):
+        rates.append(optimizer.param_groups[0]["lr"])
+        return step(optimizer, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noting)
+    return rates
+
+
+def test_steps_follow_the_cycle_and_its_end_is_planned(monkeypatch):
+    module = Scalar(0.0)
+    rates = rates_of(module, monkeypatch)
+    planned = one_cycle(max_iter=6, n_steps=2)
+    history = run(module, falling(module), **planned._asdict())
+    assert rates == pytest.approx(cycle_rates(planned))
+    assert history.converged
+    assert len(history.loss_curve) == 6
+
+
+def test_rate_of_a_plateau_is_the_same_within_an_epoch(monkeypatch):
+    module = Scalar(0.0)
+    rates = rates_of(module, monkeypatch)
+    validate, _ = scripted(module, [1.0, 2.0, 2.0, 2.0])
+    run(module, falling(module), validate, max_iter=4, n_iter_no_change=2)
+    assert rates == pytest.approx([0.1] * 6 + [0.02] * 2)
+
+
+def test_one_cycle_stops_early_with_the_best_weights():
+    module = Scalar(0.0)
+    # Falls by less than 1 % for three epochs after the second.
+    validate, notes = scripted(module, [2.0, 1.0, 0.999, 0.998, 1.5, 0.1])
+    history = run(
+        module, falling(module), validate, **one_cycle(max_iter=9, n_steps=2)._asdict()
+    )
+    assert history.validation_loss_curve == [2.0, 1.0, 0.999, 0.998, 1.5]
+    assert history.converged
+    assert module.x.item() == notes[3] != notes[-1]
+
+
 # --- losses that are not numbers
 
 
@@ -239,11 +335,24 @@ def test_rate_is_halved_after_a_failure():
     assert attempts[2] - attempts[3] == pytest.approx(0.05, rel=1e-3)
 
 
-def test_failures_without_end_are_an_error():
+def test_cycle_is_halved_after_a_failure_and_keeps_its_length(monkeypatch):
+    module = Scalar(0.5)
+    rates, planned = rates_of(module, monkeypatch), one_cycle(max_iter=8)
+    losses, _ = with_failures(module, {3})
+    history = run(module, losses, **planned._asdict())
+    whole = cycle_rates(planned)
+    half = [rate / 2 for rate in whole[3:]]  # the failed epoch again, and the rest
+    assert rates == pytest.approx([*whole[:4], *half])
+    assert len(history.loss_curve) == 8
+    assert history.converged
+
+
+@pytest.mark.parametrize("policy", ["plateau", "one_cycle"])
+def test_failures_without_end_are_an_error(policy):
     module = Scalar(0.5)
     losses, attempts = with_failures(module, range(100))
     with pytest.raises(NonFiniteLossError):
-        run(module, losses)
+        run(module, losses, policy=policy)
     assert len(attempts) == 4
 
 
@@ -272,11 +381,12 @@ def interrupted_in(module, epoch):
     return losses, epochs
 
 
+@pytest.mark.parametrize("policy", ["plateau", "one_cycle"])
 @pytest.mark.parametrize("epoch", [0, 1, 4])
-def test_one_interrupt_ends_training_with_the_best_weights(epoch):
+def test_one_interrupt_ends_training_with_the_best_weights(epoch, policy):
     module = Scalar(0.0)
     losses, epochs = interrupted_in(module, epoch)
-    history = run(module, losses)
+    history = run(module, losses, policy=policy, n_steps=2)
     assert history.interrupted
     assert not history.converged
     assert len(history.loss_curve) == epoch
