@@ -8,7 +8,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._assignment import fit_centers, nearest_center
-from skspectralnet._embedding import _BaseSpectralNet, _like_rows
+from skspectralnet._embedding import _BaseSpectralNet
+from skspectralnet._estimator import like_rows
 from skspectralnet._graph import modularity, neighbor_graph
 from skspectralnet._validation import at_least, validate_rows
 
@@ -291,7 +292,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     def _fit(self, X):
         X = validate_rows(self, X, reset=True)
         rng = check_random_state(self.random_state)
-        Z = _like_rows(self._fit_spectral(X, rng), X)
+        Z = like_rows(self._fit_spectral(X, rng), X)
         self.cluster_centers_, self.inertia_ = fit_centers(
             Z, self.n_clusters, n_init=self.n_init, random_state=rng
         )
@@ -316,7 +317,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
 
     def _assign(self, X):
         """The labels of validated rows."""
-        return nearest_center(_like_rows(self._embed(X), X), self.cluster_centers_)
+        return nearest_center(like_rows(self._embed(X), X), self.cluster_centers_)
 
     def score(self, X, y=None):
         """How well the predicted labels cut a fixed neighbour graph of the rows given.

@@ -1,24 +1,18 @@
 """The parameters, the order of the stages, and SpectralNetEmbedding."""
 
-import copy
 import warnings
-from importlib.metadata import version
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    clone,
-)
+from sklearn.base import clone
 from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import normalize
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skspectralnet._estimator import RowTransformer, layer_sizes, like_rows
 from skspectralnet._network import ACTIVATIONS, SpectralMap
 from skspectralnet._rows import Rows, center_and_scale, dense_rows
 from skspectralnet._spectral import (
@@ -41,7 +35,6 @@ from skspectralnet._validation import (
     StrOptions,
     above,
     at_least,
-    fit_context,
     share,
     validate_rows,
 )
@@ -54,9 +47,7 @@ _AUTO_DECAY = 0.5
 _SMALL_SAMPLE = 1000
 
 
-class _BaseSpectralNet(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class _BaseSpectralNet(RowTransformer):
     """What SpectralNetEmbedding and SpectralNetClustering share: all but labels."""
 
     _parameter_constraints: dict = {
@@ -145,64 +136,11 @@ class _BaseSpectralNet(
         self.device = device
         self.random_state = random_state
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-    def __getstate__(self):
-        return {
-            **super().__getstate__(),
-            "_skspectralnet_version": version("skspectralnet"),
-        }
-
-    def __setstate__(self, state):
-        written = state.pop("_skspectralnet_version", "unknown")
-        if written != version("skspectralnet"):
-            warnings.warn(
-                InconsistentVersionWarning(
-                    estimator_name=type(self).__name__,
-                    current_sklearn_version=version("skspectralnet"),
-                    original_sklearn_version=written,
-                ),
-                stacklevel=2,
-            )
-        super().__setstate__(state)
-
     @property
     def _n_features_out(self):
         return len(self.component_weights_)
 
-    # --- the fit, on a fresh state that replaces the old one at the end
-
-    @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
-        """Learn the map from the rows of X.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Sparse rows are densified a batch at a time.
-        y : Ignored
-            Present for API consistency.
-
-        Returns
-        -------
-        self : object
-            Unchanged where fitting fails.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a parameter or X cannot be used; the message says which and why.
-        """
-        fresh = copy.copy(self)
-        for name in [n for n in vars(fresh) if n.endswith("_") and n[0] != "_"]:
-            delattr(fresh, name)
-        fresh._fit(X)
-        self.__dict__ = vars(fresh)
-        return self
+    # --- the stages of the fit
 
     def _fit_spectral(self, X, rng):
         """The stages from the rows to the aligned eigenvectors."""
@@ -329,7 +267,7 @@ class _BaseSpectralNet(
         hidden = self.hidden_layer_sizes
         if hidden is None:
             hidden = (128, 128) if len(reader.inputs) >= _SMALL_SAMPLE else (64, 64)
-        mlp = new_map(reader, _layer_sizes(hidden), self.activation, generator)
+        mlp = new_map(reader, layer_sizes(hidden), self.activation, generator)
         schedule = Schedule(
             max_iter=self.max_iter,
             learning_rate=self.learning_rate_init,
@@ -353,27 +291,8 @@ class _BaseSpectralNet(
                 f"learning rate: learning_rate_init={self.learning_rate_init}. Lower "
                 "it further or look for extreme values in X."
             ) from error
-        self._record(history)
+        self._record(history, "spectral loss")
         return mlp
-
-    def _record(self, history):
-        self.loss_curve_ = history.loss_curve
-        self.validation_loss_curve_ = history.validation_loss_curve
-        self.n_iter_ = len(history.loss_curve)
-        if history.interrupted:
-            warnings.warn(
-                f"Training interrupted by user after {self.n_iter_} epochs: the best "
-                "weights so far are used.",
-                UserWarning,
-                stacklevel=2,
-            )
-        elif not history.converged:
-            warnings.warn(
-                f"The spectral loss was still falling at max_iter={self.max_iter} "
-                "epochs. Raise max_iter, or tol to stop earlier.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
 
     def _align(self, reader, mlp, generator):
         """Replace the batches' orthonorm factors by one matrix; set the eigenvalues."""
@@ -443,7 +362,7 @@ class _BaseSpectralNet(
         """
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False)
-        return _like_rows(self._embed(X), X)
+        return like_rows(self._embed(X), X)
 
     def _embed(self, X):
         """The embedding of validated rows, in float64."""
@@ -714,23 +633,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
     def _fit(self, X):
         X = validate_rows(self, X, reset=True)
         rng = check_random_state(self.random_state)
-        self.embedding_ = _like_rows(self._fit_spectral(X, rng), X)
-
-
-def _layer_sizes(hidden):
-    """The units of each hidden layer as a list of positive integers."""
-    layers = [hidden] if isinstance(hidden, Integral) else list(hidden)
-    if not layers or not all(isinstance(n, Integral) and n > 0 for n in layers):
-        raise ValueError(
-            "hidden_layer_sizes must be a positive integer or a sequence of them; got "
-            f"{hidden!r}."
-        )
-    return [int(n) for n in layers]
-
-
-def _like_rows(Z, X):
-    """An embedding in the precision of its rows."""
-    return Z.astype(np.float32) if X.dtype == np.float32 else Z
+        self.embedding_ = like_rows(self._fit_spectral(X, rng), X)
 
 
 def _floats(X):

@@ -27,7 +27,12 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, normalize
 
 import skspectralnet
-from skspectralnet import SpectralNetClustering, SpectralNetEmbedding, _embedding
+from skspectralnet import (
+    SpectralNetClustering,
+    SpectralNetEmbedding,
+    _embedding,
+    _estimator,
+)
 
 try:
     import cloudpickle
@@ -718,7 +723,7 @@ def test_model_in_a_pickle_names_nothing_of_torch(cls, blobs):
 @both
 def test_other_version_is_warned_of(cls, blobs, monkeypatch):
     written = pickle.dumps(make(cls).fit(blobs[0]))
-    monkeypatch.setattr(_embedding, "version", lambda name: "999.0")
+    monkeypatch.setattr(_estimator, "version", lambda name: "999.0")
     with pytest.warns(InconsistentVersionWarning, match=cls.__name__) as caught:
         model = pickle.loads(written)  # noqa: S301
     assert len(caught) == 1

@@ -24,6 +24,7 @@ TABLE = {
     "_eigen": (0, {"numpy", "scipy"}, set()),
     "_assignment": (0, {"numpy", "sklearn"}, set()),
     "_training": (1, {"torch"}, {"tqdm"}),
+    "_estimator": (1, {"numpy", "sklearn"}, set()),
     "_spectral": (2, {"numpy", "torch"}, set()),
     "_embedding": (3, {"numpy", "scipy", "sklearn"}, set()),
     "_clustering": (4, {"numpy", "sklearn"}, set()),

@@ -1,0 +1,112 @@
+"""What all estimators share: a fit that replaces the old one, tags, pickles, curves."""
+
+import copy
+import warnings
+from importlib.metadata import version
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
+
+from skspectralnet._validation import fit_context
+
+
+class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A transformer of rows that a network learns.
+
+    A subclass has ``_fit(X)``, which sets the fitted attributes.
+    """
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def __getstate__(self):
+        return {
+            **super().__getstate__(),
+            "_skspectralnet_version": version("skspectralnet"),
+        }
+
+    def __setstate__(self, state):
+        written = state.pop("_skspectralnet_version", "unknown")
+        if written != version("skspectralnet"):
+            warnings.warn(
+                InconsistentVersionWarning(
+                    estimator_name=type(self).__name__,
+                    current_sklearn_version=version("skspectralnet"),
+                    original_sklearn_version=written,
+                ),
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Learn the map from the rows of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Sparse rows are densified a batch at a time.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        self : object
+            Unchanged where fitting fails.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or X cannot be used; the message says which and why.
+        """
+        fresh = copy.copy(self)
+        for name in [n for n in vars(fresh) if n.endswith("_") and n[0] != "_"]:
+            delattr(fresh, name)
+        fresh._fit(X)
+        self.__dict__ = vars(fresh)
+        return self
+
+    def _record(self, history, loss):
+        """Keep the curves of a training; warn where it ended early."""
+        self.loss_curve_ = history.loss_curve
+        self.validation_loss_curve_ = history.validation_loss_curve
+        self.n_iter_ = len(history.loss_curve)
+        if history.interrupted:
+            warnings.warn(
+                f"Training interrupted by user after {self.n_iter_} epochs: the best "
+                "weights so far are used.",
+                UserWarning,
+                stacklevel=2,
+            )
+        elif not history.converged:
+            warnings.warn(
+                f"The {loss} was still falling at max_iter={self.max_iter} epochs. "
+                "Raise max_iter, or tol to stop earlier.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+
+
+def layer_sizes(hidden):
+    """The units of each hidden layer as a list of positive integers."""
+    layers = [hidden] if isinstance(hidden, Integral) else list(hidden)
+    if not layers or not all(isinstance(n, Integral) and n > 0 for n in layers):
+        raise ValueError(
+            "hidden_layer_sizes must be a positive integer or a sequence of them; got "
+            f"{hidden!r}."
+        )
+    return [int(n) for n in layers]
+
+
+def like_rows(Z, X):
+    """An embedding in the precision of its rows."""
+    return Z.astype(np.float32) if X.dtype == np.float32 else Z
