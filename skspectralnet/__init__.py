@@ -3,9 +3,16 @@
 from importlib.metadata import version
 
 from skspectralnet import metrics
+from skspectralnet._autoencoder import Autoencoder
 from skspectralnet._clustering import SpectralNetClustering
 from skspectralnet._embedding import SpectralNetEmbedding
 
 __version__ = version("skspectralnet")
 
-__all__ = ["SpectralNetClustering", "SpectralNetEmbedding", "__version__", "metrics"]
+__all__ = [
+    "Autoencoder",
+    "SpectralNetClustering",
+    "SpectralNetEmbedding",
+    "__version__",
+    "metrics",
+]

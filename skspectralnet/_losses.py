@@ -164,3 +164,22 @@ def log_spectral_loss(Y, affinity, laplacian, lost=0.0):
 
 
 LOSSES = {"log": log_spectral_loss, "trace": spectral_loss}
+
+
+def reconstruction_loss(outputs, inputs):
+    r"""Mean square of what an autoencoder misses.
+
+    .. math:: \frac{1}{b d} \sum_{ij} (\hat x_{ij} - x_{ij})^2
+
+    of standardised rows, hence as a share of their variance: 1 is the loss of the mean
+    of all rows.
+
+    Parameters
+    ----------
+    outputs, inputs : tensor of shape (b, d)
+
+    Returns
+    -------
+    scalar tensor
+    """
+    return (outputs - inputs).square().mean()

@@ -1,4 +1,4 @@
-"""The networks: a multilayer perceptron and the orthonorm layer."""
+"""The networks: a perceptron, the orthonorm layer, and the maps made of them."""
 
 import itertools
 import math
@@ -57,6 +57,34 @@ class MLP(nn.Module):
             with torch.no_grad():
                 first = self.weights[0].mul_(_FIRST_LAYER_GAIN)
                 self.biases[0].copy_(-(first * rows).sum(dim=1))
+
+    def frozen(self):
+        """The same network on the CPU, in float64, without gradients: to be applied."""
+        self.to(device="cpu", dtype=torch.float64).requires_grad_(False)
+        self.zero_grad(set_to_none=True)
+        return self
+
+    def to_arrays(self):
+        """Activation and weights as numpy arrays on the CPU: they load without the
+        device or torch's own unpickling."""
+        return {
+            "activation": self.activation,
+            "weights": [w.detach().cpu().numpy() for w in self.weights],
+            "biases": [b.detach().cpu().numpy() for b in self.biases],
+        }
+
+    @classmethod
+    def from_arrays(cls, state):
+        """The network in float64 that `to_arrays` described."""
+        weights, biases = state["weights"], state["biases"]
+        sizes = [weights[0].shape[1], *(w.shape[0] for w in weights)]
+        mlp = cls(sizes, state["activation"]).to(dtype=torch.float64)
+        with torch.no_grad():
+            for mine, stored in zip(
+                [*mlp.weights, *mlp.biases], [*weights, *biases], strict=True
+            ):
+                mine.copy_(torch.tensor(np.asarray(stored), device="cpu"))
+        return mlp
 
     def forward(self, x):
         """Map (b, n_inputs) to (b, n_outputs)."""
@@ -147,8 +175,7 @@ class SpectralMap(nn.Module):
         self.register_buffer(
             "scale", torch.tensor(scale, dtype=torch.float64, device="cpu")
         )
-        self.mlp = mlp.to(device="cpu", dtype=torch.float64).requires_grad_(False)
-        self.mlp.zero_grad(set_to_none=True)
+        self.mlp = mlp.frozen()
         self.orthonorm = Orthonorm(matrix)
 
     def forward(self, x):
@@ -163,24 +190,60 @@ class SpectralMap(nn.Module):
         )
 
     def __getstate__(self):
-        """Weights as numpy arrays on the CPU: they load without the device or torch's
-        own unpickling."""
         return {
-            "activation": self.mlp.activation,
-            "weights": [w.detach().cpu().numpy() for w in self.mlp.weights],
-            "biases": [b.detach().cpu().numpy() for b in self.mlp.biases],
+            **self.mlp.to_arrays(),
             "center": self.center.cpu().numpy(),
             "scale": float(self.scale),
             "matrix": self.orthonorm.matrix.cpu().numpy(),
         }
 
     def __setstate__(self, state):
-        weights, biases = state["weights"], state["biases"]
-        sizes = [weights[0].shape[1], *(w.shape[0] for w in weights)]
-        mlp = MLP(sizes, state["activation"]).to(dtype=torch.float64)
-        with torch.no_grad():
-            for mine, stored in zip(
-                [*mlp.weights, *mlp.biases], [*weights, *biases], strict=True
-            ):
-                mine.copy_(torch.tensor(np.asarray(stored), device="cpu"))
+        mlp = MLP.from_arrays(state)
         self.__init__(state["center"], state["scale"], mlp, state["matrix"])
+
+
+class CodeMap(nn.Module):
+    """A trained autoencoder: rows to codes and back, each row on its own.
+
+    All of it in float64, so that a row gives the same result alone and in a batch.
+
+    Parameters
+    ----------
+    center : array of shape (n_features,)
+    scale : float
+    encoder : MLP
+        From standardised rows to codes.
+    decoder : MLP
+        From codes to standardised rows.
+    """
+
+    def __init__(self, center, scale, encoder, decoder):
+        super().__init__()
+        self.register_buffer(
+            "center", torch.tensor(center, dtype=torch.float64, device="cpu")
+        )
+        self.register_buffer(
+            "scale", torch.tensor(scale, dtype=torch.float64, device="cpu")
+        )
+        self.encoder = encoder.frozen()
+        self.decoder = decoder.frozen()
+
+    def forward(self, x):
+        """Map (b, n_features) rows to (b, n_components) codes."""
+        return self.encoder((x.to(torch.float64) - self.center) / self.scale)
+
+    def decode(self, z):
+        """Map (b, n_components) codes to (b, n_features) rows in the units of X."""
+        return self.decoder(z.to(torch.float64)) * self.scale + self.center
+
+    def __getstate__(self):
+        return {
+            "encoder": self.encoder.to_arrays(),
+            "decoder": self.decoder.to_arrays(),
+            "center": self.center.cpu().numpy(),
+            "scale": float(self.scale),
+        }
+
+    def __setstate__(self, state):
+        encoder, decoder = map(MLP.from_arrays, (state["encoder"], state["decoder"]))
+        self.__init__(state["center"], state["scale"], encoder, decoder)

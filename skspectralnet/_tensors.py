@@ -64,7 +64,33 @@ def to_numpy(tensor):
     return tensor.detach().cpu().numpy().copy()
 
 
-def forward_in_blocks(module, read_block, n_rows, *, device, block_size=8192):
+def fast_bfloat16(device):
+    """Whether matrix products in bfloat16 are faster here than in float32.
+
+    On a CPU they are where it has instructions for them (AVX512-BF16 or AMX) and torch
+    the library that uses them; elsewhere they are hundreds of times slower. Where
+    torch cannot tell, the answer is no.
+
+    Parameters
+    ----------
+    device : torch.device
+
+    Returns
+    -------
+    bool
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    # Since torch 2.10 or so; older versions have private names for it only.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def forward_in_blocks(
+    module, read_block, n_rows, *, device, method="forward", block_size=8192
+):
     """Apply a module to rows, a block at a time.
 
     Parameters
@@ -76,6 +102,8 @@ def forward_in_blocks(module, read_block, n_rows, *, device, block_size=8192):
         ``read_block(slice)`` returns the rows of that slice as an array.
     n_rows : int
     device : torch.device
+    method : str, default="forward"
+        What of the module to apply.
     block_size : int, default=8192
         Rows read at once: the workspace does not grow with `n_rows`.
 
@@ -86,10 +114,10 @@ def forward_in_blocks(module, read_block, n_rows, *, device, block_size=8192):
     device = torch.device(device)
     if device.type != "cpu":  # a copy: the stored module stays on the CPU
         module = copy.deepcopy(module).to(device)
-    outputs = []
+    apply, outputs = getattr(module, method), []
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
         for start in range(0, n_rows, block_size):
             block = read_block(slice(start, min(start + block_size, n_rows)))
             tensor = to_tensor(block, device=device, dtype=torch.float64)
-            outputs.append(to_numpy(module(tensor)))
+            outputs.append(to_numpy(apply(tensor)))
     return np.concatenate(outputs)

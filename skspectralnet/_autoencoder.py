@@ -1,0 +1,463 @@
+"""The autoencoder: codes from which a network can rebuild the rows."""
+
+from numbers import Real
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skspectralnet._estimator import RowTransformer, layer_sizes, like_rows
+from skspectralnet._losses import reconstruction_loss
+from skspectralnet._network import ACTIVATIONS, MLP, CodeMap
+from skspectralnet._rows import Rows, center_and_scale, dense_rows
+from skspectralnet._tensors import (
+    fast_bfloat16,
+    forward_in_blocks,
+    resolve_device,
+    to_tensor,
+    torch_generator,
+)
+from skspectralnet._training import (
+    Interrupts,
+    NonFiniteLossError,
+    Schedule,
+    gradients,
+    progress_bar,
+    train,
+)
+from skspectralnet._validation import (
+    StrOptions,
+    above,
+    at_least,
+    share,
+    validate_rows,
+)
+
+# n_components="auto": a manifold that bends fills about twice the directions it has.
+_DIRECTIONS_PER_COMPONENT = 2.0
+_MIN_COMPONENTS, _MAX_COMPONENTS = 2, 16
+# The directions are counted on a sample of at most so many rows and entries.
+_SAMPLE_ROWS, _SAMPLE_ENTRIES = 2000, 2**23
+# hidden_layer_sizes=None: the units that so many entries of X are worth.
+_HIDDEN_LAYERS = {
+    1_000_000: (512, 512, 2048),
+    30_000: (256, 256),
+    0: (128, 128),
+}
+# An epoch is at least so many steps, so that a few rows are learned at all, and at
+# most that many, so that its cost does not follow n.
+_MIN_EPOCH_STEPS, _MAX_EPOCH_STEPS = 30, 300
+# Fewer held-out rows say too little; more cost more than they say.
+_MIN_HELD_OUT, _MAX_HELD_OUT = 50, 2000
+
+
+class _Task(NamedTuple):
+    """How the autoencoder is to be trained, every default resolved."""
+
+    batch_size: int
+    n_steps: int  # of an epoch
+    n_held_out: int
+    noise: float
+    bfloat16: bool
+    device: torch.device
+
+
+class Autoencoder(RowTransformer):
+    r"""Codes of the rows from which a network can rebuild them.
+
+    Two perceptrons, an encoder f and its mirror image g, are trained together to
+    rebuild each row x from its code z = f(x) [1]_:
+
+    .. math::
+        \min_{f, g} \frac{1}{n d} \sum_i \lVert g(f(x_i + \epsilon_i)) - x_i \rVert^2
+
+    where n rows of d columns are centred and divided by one common scale, the root
+    mean square of their entries, and :math:`\epsilon_i` is Gaussian noise, if any
+    [2]_. Labels play no part. Where rows lie near a bent surface, a few codes tell
+    more of them than as many principal components.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Width of the code. ``"auto"``: half the number of directions that the rows
+        fill, at least 2, at most 16, and fewer than the columns. The directions are
+        counted by the participation ratio
+        :math:`(\sum_j \lambda_j)^2 / \sum_j \lambda_j^2` of the eigenvalues of the
+        covariance of up to 2,000 rows.
+    hidden_layer_sizes : int or array-like of int, default=None
+        Units of each hidden layer of the encoder; the decoder has the same in reverse.
+        None: (512, 512, 2048) where X has a million entries or more, (256, 256) from
+        30,000, and (128, 128) below.
+    activation : str, default="relu"
+        Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
+        ``"silu"`` or ``"identity"``.
+    noise : float, default=0.0
+        Standard deviation of the Gaussian noise that is added to the rows of each
+        training step, in units of the common scale; the network is to rebuild the
+        rows without it.
+    alpha : float, default=1e-4
+        Weight decay of the AdamW steps.
+    learning_rate_init : float, default=2e-3
+        Largest learning rate: it rises to it over the first quarter of `max_iter`
+        epochs and falls to nearly zero over the rest [3]_.
+    batch_size : int or "auto", default="auto"
+        Rows of a training step. ``"auto"``: an eighth of the rows, at least 32 and at
+        most 256.
+    max_iter : int, default=15
+        Epochs, unless training stops early. An epoch is a pass over the rows, but at
+        least 30 and at most 300 batches.
+    tol : float, default=1e-3
+        An epoch improves when it lowers the loss by more than this share of it.
+    n_iter_no_change : int, default=5
+        Training stops early after this many epochs without improvement.
+    early_stopping : bool, default=True
+        Whether the loss of held-out rows, rather than the training loss, decides about
+        the end of training and the best weights, which are kept. Where they would be
+        fewer than 50, the training loss does.
+    validation_fraction : float, default=0.1
+        Share of the rows held out, at most 2,000 rows. Only used with
+        `early_stopping`.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Of the matrix products in training; weights and losses are in float32.
+        ``"auto"`` takes bfloat16 where the device has instructions for it, float32
+        elsewhere; asking for bfloat16 on a CPU without them is very slow. `transform`
+        is not concerned: it calculates in float64.
+    verbose : int, default=0
+        Above 0, a progress bar on the standard error.
+    device : str, default="auto"
+        ``"auto"`` (CUDA where torch sees it, else the CPU), ``"cpu"``, ``"cuda:1"``
+        and so on. The learned weights are kept on the CPU, and `device` is looked at
+        again in each call.
+    random_state : int, RandomState instance or None, default=None
+        Pass an int for the same result on every fit, bit for bit on one machine with
+        one number of threads.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Width of the code.
+    reconstruction_error_ : float
+        Mean square of an entry of the rows minus their reconstruction, as a share of
+        the variance: 0 is perfect, 1 is what the mean of all rows reaches. Of the
+        held-out rows, or of up to 2,000 training rows where none are.
+    loss_curve_ : list of float
+        Mean training loss of each epoch, in the same unit.
+    validation_loss_curve_ : list of float or None
+        Loss of the held-out rows after each epoch, in the same unit and without noise.
+    n_iter_ : int
+        Epochs made.
+    network_ : torch.nn.Module
+        The map from rows to codes, and with its method ``decode`` back, on the CPU, in
+        float64.
+    n_features_in_ : int
+        Columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where X had them.
+
+    See Also
+    --------
+    SpectralNetClustering : Takes an autoencoder as its `encoder`.
+    sklearn.decomposition.PCA : The best codes of a linear encoder and decoder.
+
+    Notes
+    -----
+    Nothing orders the components or gives them a unit, and another seed gives other
+    ones: what means something is which rows have codes close to each other.
+
+    References
+    ----------
+    .. [1] G. E. Hinton, R. R. Salakhutdinov, "Reducing the Dimensionality of Data with
+       Neural Networks", Science 313, 2006, https://doi.org/10.1126/science.1127647.
+    .. [2] P. Vincent, H. Larochelle, Y. Bengio, P.-A. Manzagol, "Extracting and
+       Composing Robust Features with Denoising Autoencoders", ICML 2008,
+       https://doi.org/10.1145/1390156.1390294.
+    .. [3] L. N. Smith, N. Topin, "Super-Convergence: Very Fast Training of Neural
+       Networks Using Large Learning Rates", 2019, https://arxiv.org/abs/1708.07120.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_swiss_roll
+    >>> from skspectralnet import Autoencoder
+    >>> X, _ = make_swiss_roll(500, random_state=0)
+    >>> autoencoder = Autoencoder(2, random_state=0).fit(X)
+    >>> codes = autoencoder.transform(X)
+    >>> codes.shape
+    (500, 2)
+    >>> autoencoder.inverse_transform(codes).shape
+    (500, 3)
+    """
+
+    def __init__(
+        self,
+        n_components="auto",
+        *,
+        hidden_layer_sizes=None,
+        activation="relu",
+        noise=0.0,
+        alpha=1e-4,
+        learning_rate_init=2e-3,
+        batch_size="auto",
+        max_iter=15,
+        tol=1e-3,
+        n_iter_no_change=5,
+        early_stopping=True,
+        validation_fraction=0.1,
+        precision="auto",
+        verbose=0,
+        device="auto",
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.noise = noise
+        self.alpha = alpha
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.precision = precision
+        self.verbose = verbose
+        self.device = device
+        self.random_state = random_state
+
+    _parameter_constraints: dict = {
+        "n_components": [at_least(1), StrOptions({"auto"})],
+        "hidden_layer_sizes": ["array-like", at_least(1), None],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "noise": [at_least(0, Real)],
+        "alpha": [at_least(0, Real)],
+        "learning_rate_init": [above(0)],
+        "batch_size": [at_least(1), StrOptions({"auto"})],
+        "max_iter": [at_least(1)],
+        "tol": [at_least(0, Real)],
+        "n_iter_no_change": [at_least(1)],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [share()],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "verbose": ["verbose"],
+        "device": [str],
+        "random_state": ["random_state"],
+    }
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def _fit(self, X):
+        X = validate_rows(self, X, reset=True)
+        device = resolve_device(self.device)
+        generator = torch_generator(check_random_state(self.random_state))
+        rows = Rows(X, *center_and_scale(X))
+        order = torch.randperm(len(rows), generator=generator, device="cpu").numpy()
+        self.n_components_ = self.n_components
+        if self.n_components == "auto":
+            self.n_components_ = _code_width(rows, order)
+        task = self._task(len(rows), device)
+        network = self._new_network(X.shape, generator).to(device)
+        with gradients(device):
+            history = self._train(network, rows, order, task, generator)
+            test = order[: task.n_held_out or _MAX_HELD_OUT]
+            self.reconstruction_error_ = _mean_loss(network, rows, test, task)
+        self._record(history, "reconstruction loss")
+        self.network_ = CodeMap(rows.center, rows.scale, *network)
+
+    def _task(self, n_samples, device):
+        """Resolve what the number of rows and the device decide."""
+        n_held_out = int(self.validation_fraction * self.early_stopping * n_samples)
+        n_held_out = min(n_held_out, _MAX_HELD_OUT)
+        if n_held_out < _MIN_HELD_OUT:
+            n_held_out = 0
+        n_rows = n_samples - n_held_out
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = int(np.clip(n_rows // 8, 32, 256))
+        batch_size = min(batch_size, n_rows)
+        n_steps = np.clip(-(-n_rows // batch_size), _MIN_EPOCH_STEPS, _MAX_EPOCH_STEPS)
+        bfloat16 = self.precision == "bfloat16"
+        if self.precision == "auto":
+            bfloat16 = fast_bfloat16(device)
+        return _Task(
+            batch_size=batch_size,
+            n_steps=int(n_steps),
+            n_held_out=n_held_out,
+            noise=float(self.noise),
+            bfloat16=bfloat16,
+            device=device,
+        )
+
+    def _new_network(self, shape, generator):
+        """The encoder and its mirror image, with random weights, on the CPU."""
+        hidden = self.hidden_layer_sizes
+        if hidden is None:
+            n_entries = shape[0] * shape[1]
+            hidden = next(h for size, h in _HIDDEN_LAYERS.items() if n_entries >= size)
+        sizes = [shape[1], *layer_sizes(hidden), self.n_components_]
+        return torch.nn.Sequential(
+            MLP(sizes, self.activation, generator),
+            MLP(sizes[::-1], self.activation, generator),
+        )
+
+    def _train(self, network, rows, order, task, generator):
+        """Train encoder and decoder in place; return the History."""
+        schedule = Schedule(
+            max_iter=self.max_iter,
+            learning_rate=self.learning_rate_init,
+            weight_decay=self.alpha,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            policy="one_cycle",
+            n_steps=task.n_steps,
+        )
+        held_out = order[: task.n_held_out]
+        batches = _random_batches(order[task.n_held_out :], task.batch_size, generator)
+
+        def epoch_losses():
+            for _ in range(task.n_steps):
+                inputs = _read(rows, next(batches), task.device)
+                yield _denoising_loss(network, inputs, task, generator)
+
+        def validate():
+            return _mean_loss(network, rows, held_out, task)
+
+        try:
+            with progress_bar(self.verbose, "autoencoder", self.max_iter) as progress:
+                return train(
+                    network,
+                    epoch_losses,
+                    schedule,
+                    validate=validate if len(held_out) else None,
+                    interrupts=Interrupts(),
+                    progress=progress,
+                )
+        except NonFiniteLossError as error:
+            raise ValueError(
+                "The reconstruction loss is not a finite number, even after lowering "
+                f"the learning rate: learning_rate_init={self.learning_rate_init}, "
+                f"noise={self.noise}. Lower them or look for extreme values in X."
+            ) from error
+
+    def transform(self, X):
+        """Map rows to their codes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components_)
+            float32 for float32 rows, float64 for others. Each row is mapped on its
+            own, in float64.
+        """
+        check_is_fitted(self)
+        X = validate_rows(self, X, reset=False)
+        codes = forward_in_blocks(
+            self.network_,
+            lambda rows: dense_rows(X, rows),
+            X.shape[0],
+            device=resolve_device(self.device),
+        )
+        return like_rows(codes, X)
+
+    def inverse_transform(self, Z):
+        """Rebuild rows from their codes.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_components_)
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            In the units of the rows of `fit`; float32 for float32 codes, float64 for
+            others.
+
+        Raises
+        ------
+        ValueError
+            If the codes do not have `n_components_` columns.
+        """
+        check_is_fitted(self)
+        Z = check_array(Z, dtype=[np.float64, np.float32], input_name="Z")
+        if Z.shape[1] != self.n_components_:
+            raise ValueError(
+                f"Z has {Z.shape[1]} columns, but {type(self).__name__} makes codes of "
+                f"n_components_={self.n_components_}."
+            )
+        rows = forward_in_blocks(
+            self.network_,
+            lambda block: Z[block],
+            Z.shape[0],
+            device=resolve_device(self.device),
+            method="decode",
+        )
+        return like_rows(rows, Z)
+
+
+def _code_width(rows, order):
+    r"""Half the directions that the rows fill, between 2 and 16, below their columns.
+
+    The number of directions is the participation ratio of the covariance C of a
+    sample, :math:`(\mathrm{tr}\, C)^2 / \mathrm{tr}\, C^2`: k for rows that spread
+    equally in k directions.
+    """
+    n_features = rows.X.shape[1]
+    size = int(np.clip(_SAMPLE_ENTRIES // n_features, 64, _SAMPLE_ROWS))
+    sample = rows.batch(order[:size])
+    sample = sample - sample.mean(axis=0)
+    # tr C^2 is the same for X^T X and X X^T, up to the scale: take the smaller one.
+    tall = sample.shape[0] > sample.shape[1]
+    gram = sample.T @ sample if tall else sample @ sample.T
+    total = float(np.trace(gram))
+    directions = total * total / max(float(np.square(gram).sum()), 1e-300)
+    width = np.clip(
+        round(directions / _DIRECTIONS_PER_COMPONENT), _MIN_COMPONENTS, _MAX_COMPONENTS
+    )
+    return max(1, min(int(width), n_features - 1))
+
+
+def _random_batches(rows, batch_size, generator):
+    """Yield nearly equal parts of the shuffled row numbers for ever."""
+    n_batches = -(-len(rows) // batch_size)
+    while True:
+        order = torch.randperm(len(rows), generator=generator, device="cpu").numpy()
+        yield from np.array_split(rows[order], n_batches)
+
+
+def _read(rows, which, device):
+    return to_tensor(rows.batch(which), device=device, dtype=torch.float32)
+
+
+def _denoising_loss(network, inputs, task, generator):
+    """Loss of the clean rows, rebuilt from rows with Gaussian noise (if any)."""
+    seen = inputs
+    if task.noise:
+        normal = torch.randn(
+            inputs.shape, generator=generator, dtype=inputs.dtype, device="cpu"
+        )
+        seen = inputs + task.noise * normal.to(task.device)
+    if not task.bfloat16:
+        return reconstruction_loss(network(seen), inputs)
+    # Without the cache of cast weights: inside another autocast it would outlive a
+    # step, and the weights in it with it.
+    with torch.autocast(task.device.type, dtype=torch.bfloat16, cache_enabled=False):
+        outputs = network(seen)
+    return reconstruction_loss(outputs.to(inputs.dtype), inputs)
+
+
+def _mean_loss(network, rows, which, task):
+    """The loss of some rows without noise, in blocks of the size of a batch."""
+    total = 0.0
+    with torch.no_grad():
+        for start in range(0, len(which), task.batch_size):
+            block = which[start : start + task.batch_size]
+            inputs = _read(rows, block, task.device)
+            loss = reconstruction_loss(network(inputs), inputs)
+            total += float(loss) * len(block)
+    return total / len(which)

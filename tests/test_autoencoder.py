@@ -1,0 +1,460 @@
+"""The autoencoder: what its codes keep, on which rows, and how training ends."""
+
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+from skspectralnet import Autoencoder, SpectralNetEmbedding, _autoencoder, _tensors
+from skspectralnet._autoencoder import _code_width, _denoising_loss, _Task
+from skspectralnet._rows import Rows, center_and_scale
+
+FAST = {"hidden_layer_sizes": (32,), "max_iter": 3}
+
+
+def curve(n, rng):
+    """Rows on a curve in ten dimensions that no plane comes near, in units of 100."""
+    t = rng.uniform(0, 3 * np.pi, size=n)
+    k = np.arange(10)
+    return 300 + 100 * np.cos((k + 1) * t[:, None] / 3 + k)
+
+
+@pytest.fixture
+def rows(rng):
+    return curve(400, rng)
+
+
+def missed(X, rebuilt):
+    """What is not rebuilt, as a share of the variance."""
+    return np.sum((X - rebuilt) ** 2) / np.sum((X - X.mean(axis=0)) ** 2)
+
+
+def rebuilt(model, X):
+    return model.inverse_transform(model.transform(X))
+
+
+def weights(model):
+    return [w.numpy() for w in model.network_.parameters()]
+
+
+# --- what the codes keep
+
+
+@pytest.mark.parametrize("n_components", [1, 2])
+def test_tells_more_of_a_curve_than_principal_components(n_components, rng):
+    X, new = curve(1000, rng), curve(300, rng)
+    model = Autoencoder(n_components, random_state=0).fit(X)
+    pca = PCA(n_components).fit(X)
+    linear = missed(new, pca.inverse_transform(pca.transform(new)))
+    assert missed(new, rebuilt(model, new)) < 0.5 * linear
+
+
+def test_reconstruction_error_is_the_share_of_the_variance_missed(rows):
+    # Without held-out rows it is taken over all of these rows.
+    model = Autoencoder(2, early_stopping=False, random_state=0, **FAST).fit(rows)
+    assert model.validation_loss_curve_ is None
+    share = missed(rows, rebuilt(model, rows))
+    assert 0 < share < 1
+    assert model.reconstruction_error_ == pytest.approx(share, rel=1e-4)
+
+
+def test_error_of_held_out_rows_is_the_best_of_the_curve(rng):
+    model = Autoencoder(2, random_state=0, **FAST).fit(curve(600, rng))
+    assert len(model.validation_loss_curve_) == len(model.loss_curve_) == model.n_iter_
+    assert model.reconstruction_error_ == min(model.validation_loss_curve_)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e-3, 1e6])
+def test_units_do_not_matter(rows, factor):
+    model = Autoencoder(2, random_state=0, **FAST).fit(rows)
+    other = Autoencoder(2, random_state=0, **FAST).fit(factor * rows)
+    assert_allclose(other.transform(factor * rows), model.transform(rows), rtol=1e-3)
+    expected = factor * rebuilt(model, rows)
+    assert_allclose(rebuilt(other, factor * rows), expected, rtol=1e-3)
+
+
+def test_constant_columns_come_back(rows):
+    X = np.c_[np.full(len(rows), 7.0), rows, np.zeros(len(rows))]
+    model = Autoencoder(3, random_state=0).fit(X)
+    back = rebuilt(model, X)
+    assert_allclose(back[:, 0], 7.0, atol=0.2 * X.std())
+    assert_allclose(back[:, -1], 0.0, atol=0.2 * X.std())
+
+
+def test_equal_rows_come_back():
+    X = np.tile([3.0, 5.0], (20, 1))
+    model = Autoencoder(random_state=0).fit(X)
+    assert_allclose(rebuilt(model, X), X, atol=0.05)
+
+
+def test_noise_is_added_to_what_the_network_sees_only():
+    task = _Task(4, 1, 0, 0.5, False, torch.device("cpu"))
+    inputs, seen = torch.zeros(2000, 3, dtype=torch.float32), []
+
+    def network(x):
+        seen.append(x)
+        return torch.ones_like(x)
+
+    generator = torch.Generator().manual_seed(0)
+    loss = _denoising_loss(network, inputs, task, generator)
+    assert seen[0].std().item() == pytest.approx(0.5, rel=0.05)
+    assert seen[0].mean().item() == pytest.approx(0.0, abs=0.05)
+    assert loss.item() == 1.0  # against the clean rows
+    assert not inputs.any()
+
+
+def test_denoising_rebuilds_clean_rows_from_noisy_ones(rng):
+    X, new = curve(1000, rng), curve(300, rng)
+    noisy = new + rng.normal(scale=0.5 * X.std(), size=new.shape)
+    errors = {
+        noise: missed(new, rebuilt(Autoencoder(4, noise=noise, **SEEDED).fit(X), noisy))
+        for noise in (0.0, 0.5)
+    }
+    assert errors[0.5] < 0.8 * errors[0.0]
+
+
+SEEDED = {"random_state": 0, "hidden_layer_sizes": (64, 64)}
+
+
+# --- the width
+
+
+@pytest.mark.parametrize(
+    ("n_directions", "width"), [(2, 2), (8, 4), (20, 10), (90, 16)]
+)
+def test_width_is_half_the_directions(n_directions, width, rng):
+    # Orthonormal columns: exactly so many equal eigenvalues.
+    basis = np.linalg.qr(rng.normal(size=(400, n_directions)))[0]
+    turn = np.linalg.qr(rng.normal(size=(100, 100)))[0]
+    X = 1e3 * basis @ turn[:n_directions]
+    rows = Rows(X, *center_and_scale(X))
+    assert _code_width(rows, np.arange(400)) == width
+    few = X[:, :60].T  # more columns than rows
+    rows = Rows(few, *center_and_scale(few))
+    assert _code_width(rows, np.arange(60)) == pytest.approx(width, abs=2)
+
+
+@pytest.mark.parametrize(("n_features", "width"), [(1, 1), (2, 1), (3, 2)])
+def test_width_is_below_the_columns(n_features, width, rng):
+    X = rng.normal(size=(50, n_features))
+    model = Autoencoder(random_state=0, **FAST).fit(X)
+    assert model.n_components_ == width
+    assert model.transform(X).shape == (50, width)
+    assert len(model.get_feature_names_out()) == width
+
+
+@pytest.mark.parametrize(
+    ("shape", "first"), [((30, 4), 128), ((1000, 30), 256), ((2000, 500), 512)]
+)
+def test_hidden_layers_follow_the_size_of_the_rows(shape, first):
+    model = Autoencoder()
+    model.n_components_ = 2
+    encoder, decoder = model._new_network(shape, torch.Generator())
+    assert encoder.weights[0].shape == (first, shape[1])
+    mirrored = [tuple(w.shape[::-1]) for w in reversed(decoder.weights)]
+    assert [tuple(w.shape) for w in encoder.weights] == mirrored
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 10])
+@pytest.mark.parametrize("n_features", [1, 2, 5])
+def test_few_rows(n_rows, n_features, rng):
+    X = rng.normal(size=(n_rows, n_features))
+    model = Autoencoder(random_state=0, max_iter=2).fit(X)
+    assert np.isfinite(rebuilt(model, X)).all()
+
+
+# --- the rows and their types
+
+
+def test_each_row_is_mapped_on_its_own(rows, rng):
+    model = Autoencoder(random_state=0, **FAST).fit(rows)
+    together, order = model.transform(rows), rng.permutation(len(rows))
+    alone = np.concatenate([model.transform(row[None]) for row in rows[:20]])
+    assert_allclose(alone, together[:20], rtol=1e-10, atol=1e-12)
+    assert_allclose(model.transform(rows[order]), together[order], rtol=1e-10)
+    back = model.inverse_transform(together)
+    assert_allclose(model.inverse_transform(together[3:4]), back[3:4], rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_precision_of_rows_and_codes(rows, dtype):
+    X = rows.astype(dtype)
+    model = Autoencoder(random_state=0, **FAST).fit(X)
+    assert model.transform(X).dtype == dtype
+    assert model.fit_transform(X).dtype == dtype
+    assert rebuilt(model, X).dtype == dtype
+
+
+def kinds_of_rows(X, folder):
+    """The same small integers in every form."""
+    path = folder / "rows.npy"
+    np.save(path, X)
+    return {
+        "uint8": X,
+        "float32": X.astype(np.float32),
+        "int64": X.astype(np.int64),
+        "CSR": sparse.csr_matrix(X.astype(np.float64)),
+        "CSC array": sparse.csc_array(X.astype(np.float64)),
+        "memory map": np.load(path, mmap_mode="r"),
+        "list": X.tolist(),
+        "Fortran": np.asfortranarray(X, dtype=np.float64),
+    }
+
+
+def test_kinds_of_rows_agree(rng, tmp_path):
+    X = rng.poisson(3.0, size=(120, 6)).astype(np.uint8)
+    expected = Autoencoder(2, random_state=0, **FAST).fit(X.astype(np.float64))
+    for kind, same in kinds_of_rows(X, tmp_path).items():
+        model = Autoencoder(2, random_state=0, **FAST).fit(same)
+        codes = model.transform(same)
+        assert_allclose(
+            codes, expected.transform(X), rtol=1e-5, atol=1e-6, err_msg=kind
+        )
+
+
+def test_rows_are_never_copied_as_floats(monkeypatch, rng):
+    sizes = []
+    original = _autoencoder.to_tensor
+
+    def spy(array, **kwargs):
+        sizes.append(len(array))
+        return original(array, **kwargs)
+
+    monkeypatch.setattr(_autoencoder, "to_tensor", spy)
+    X = rng.poisson(3.0, size=(3000, 5)).astype(np.uint8)
+    Autoencoder(random_state=0, **FAST).fit(X)
+    assert max(sizes) <= 256
+
+
+def test_is_an_encoder_of_the_spectral_estimators(rows):
+    encoder = Autoencoder(2, **FAST)
+    model = SpectralNetEmbedding(1, encoder=encoder, max_iter=3, random_state=0)
+    with pytest.warns(ConvergenceWarning):
+        model.fit(rows)
+    assert model.encoder_.n_components_ == 2
+    assert not hasattr(encoder, "network_")
+
+
+# --- seeds, pickles, state
+
+
+def test_same_seed_same_bits(rows, global_random_seed):
+    def fit(seed):
+        return Autoencoder(2, noise=0.1, random_state=seed, **FAST).fit(rows)
+
+    one, two = fit(global_random_seed), fit(global_random_seed)
+    for mine, other in zip(weights(one), weights(two), strict=True):
+        assert_array_equal(mine, other)
+    assert one.loss_curve_ == two.loss_curve_
+    assert one.loss_curve_ != fit(global_random_seed + 1).loss_curve_
+
+
+def pickled(model):
+    return pickle.loads(pickle.dumps(model))  # noqa: S301
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickled])
+def test_copies_are_the_same_to_the_bit(rows, copied):
+    model = Autoencoder(2, random_state=0, **FAST).fit(rows)
+    other = copied(model)
+    codes = model.transform(rows)
+    assert_array_equal(other.transform(rows), codes)
+    assert_array_equal(other.inverse_transform(codes), model.inverse_transform(codes))
+
+
+def test_pickle_holds_no_tensor(rows):
+    written = pickle.dumps(Autoencoder(random_state=0, **FAST).fit(rows))
+    assert b"torch" not in written
+
+
+def test_failed_fit_leaves_the_old_model(rows):
+    model = Autoencoder(2, random_state=0, **FAST).fit(rows)
+    before, codes = set(vars(model)), model.transform(rows)
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(np.full((20, 3), np.nan))
+    model.set_params(hidden_layer_sizes=())
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        model.fit(rows[:, :3])
+    assert set(vars(model)) == before
+    assert_array_equal(model.transform(rows), codes)
+
+
+# --- how training ends
+
+
+def test_early_stop_keeps_the_best_weights(rng):
+    # Rows without any structure: the held-out loss soon rises.
+    X = rng.normal(size=(500, 20))
+    model = Autoencoder(
+        10,
+        hidden_layer_sizes=(256, 256),
+        max_iter=100,
+        n_iter_no_change=3,
+        learning_rate_init=1e-2,
+        random_state=0,
+    ).fit(X)
+    losses = model.validation_loss_curve_
+    assert model.n_iter_ < 100
+    assert min(losses) < losses[-1]
+    assert model.reconstruction_error_ == min(losses)
+
+
+def test_end_of_the_cycle_is_no_warning(rows):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = Autoencoder(random_state=0, **FAST).fit(rows)
+    assert model.n_iter_ == 3
+
+
+def interrupted_at(monkeypatch, *calls):
+    """Ctrl-C is pressed while the given batches are read."""
+    original, count = _autoencoder._denoising_loss, []
+
+    def loss(*args):
+        count.append(1)
+        if len(count) in calls:
+            raise KeyboardInterrupt
+        return original(*args)
+
+    monkeypatch.setattr(_autoencoder, "_denoising_loss", loss)
+
+
+def test_interrupted_once_keeps_the_best_weights(rows, monkeypatch):
+    interrupted_at(monkeypatch, 65)  # in the third epoch of 30 steps
+    with pytest.warns(UserWarning, match="interrupted by user after 2 epochs"):
+        model = Autoencoder(2, random_state=0, batch_size=50).fit(rows)
+    assert model.n_iter_ == len(model.loss_curve_) == 2
+    assert np.isfinite(rebuilt(model, rows)).all()
+
+
+def test_loss_that_is_no_number_is_a_clear_error(rows, monkeypatch):
+    def loss(network, inputs, task, generator):
+        return network(inputs).mean() * torch.nan
+
+    monkeypatch.setattr(_autoencoder, "_denoising_loss", loss)
+    model = Autoencoder(2, random_state=0, **FAST)
+    with pytest.raises(ValueError, match=r"learning_rate_init=.*noise="):
+        model.fit(rows)
+    with pytest.raises(NotFittedError):
+        model.transform(rows)
+
+
+# --- precision
+
+
+def test_bfloat16_is_honoured_and_close(rng):
+    X = curve(200, rng)
+    params = {"hidden_layer_sizes": (16,), "max_iter": 3, "random_state": 0}
+    exact = Autoencoder(2, precision="float32", **params).fit(X)
+    coarse = Autoencoder(2, precision="bfloat16", **params).fit(X)
+    assert coarse.loss_curve_ != exact.loss_curve_
+    assert_allclose(coarse.loss_curve_, exact.loss_curve_, rtol=0.05)
+    assert coarse.transform(X).dtype == np.float64
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_auto_precision_asks_the_device(rows, fast, monkeypatch):
+    monkeypatch.setattr(_autoencoder, "fast_bfloat16", lambda device: fast)
+    model = Autoencoder(2)
+    assert model._task(400, torch.device("cpu")).bfloat16 is fast
+    model.set_params(precision="float32")
+    assert not model._task(400, torch.device("cpu")).bfloat16
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "fast"),
+    [
+        ({"avx512_bf16": True}, True),
+        ({"amx_bf16": True, "avx512_bf16": False}, True),
+        ({"avx2": True, "avx512_bf16": False}, False),
+        ({}, False),
+    ],
+)
+def test_bfloat16_of_a_cpu(capabilities, fast, monkeypatch):
+    cpu, mkldnn = torch.device("cpu"), torch.backends.mkldnn
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: capabilities, raising=False
+    )
+    monkeypatch.setattr(mkldnn, "is_available", lambda: True)
+    assert _tensors.fast_bfloat16(cpu) is fast
+    monkeypatch.setattr(mkldnn, "is_available", lambda: False)
+    assert not _tensors.fast_bfloat16(cpu)
+
+
+def test_no_bfloat16_where_torch_cannot_tell(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not _tensors.fast_bfloat16(torch.device("cpu"))
+
+
+# --- bad input
+
+
+INVALID = "must be .* Got .* instead"
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        ({"n_components": 0}, INVALID),
+        ({"n_components": "all"}, INVALID),
+        ({"n_components": 2.0}, INVALID),
+        ({"noise": -0.1}, INVALID),
+        ({"noise": np.nan}, INVALID),
+        ({"precision": "float16"}, INVALID),
+        ({"batch_size": 0}, INVALID),
+        ({"activation": "step"}, INVALID),
+        ({"max_iter": 0}, INVALID),
+        ({"validation_fraction": 1.0}, INVALID),
+        ({"hidden_layer_sizes": ()}, "hidden_layer_sizes"),
+        ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes"),
+        ({"device": "abacus"}, "device='abacus'"),
+        ({"noise": 1e300}, "noise=1e\\+300"),
+    ],
+)
+def test_bad_parameters(params, text, rows):
+    model = Autoencoder(**params)
+    with pytest.raises(ValueError, match=text):
+        model.fit(rows)
+    with pytest.raises(NotFittedError):
+        model.transform(rows)
+
+
+@pytest.mark.parametrize(
+    ("bad", "text"),
+    [
+        (np.full((9, 2), np.inf), "infinity"),
+        (np.zeros((1, 2)), "minimum of 2"),
+        (np.zeros(5), "Reshape your data"),
+        ([["a", "b"], ["c", "d"]], "convert"),
+        (np.array([[-1.7e308], [1.7e308], [1.7e308]]), "Rescale X"),
+    ],
+)
+def test_bad_rows(bad, text):
+    with pytest.raises(ValueError, match=text):
+        Autoencoder(random_state=0).fit(bad)
+
+
+@pytest.mark.parametrize(
+    ("codes", "text"),
+    [
+        (np.zeros((3, 5)), "Z has 5 columns, .*n_components_=2"),
+        (np.zeros(2), "Reshape your data"),
+        (np.full((3, 2), np.nan), "NaN"),
+    ],
+)
+def test_bad_codes(codes, text, rows):
+    model = Autoencoder(2, random_state=0, **FAST).fit(rows)
+    with pytest.raises(ValueError, match=text):
+        model.inverse_transform(codes)
+
+
+def test_unfitted():
+    with pytest.raises(NotFittedError):
+        Autoencoder().inverse_transform(np.zeros((2, 2)))
