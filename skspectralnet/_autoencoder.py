@@ -46,9 +46,13 @@ _HIDDEN_LAYERS = {
     30_000: (256, 256),
     0: (128, 128),
 }
-# An epoch is at least so many steps, so that a few rows are learned at all, and at
-# most that many, so that its cost does not follow n.
-_MIN_EPOCH_STEPS, _MAX_EPOCH_STEPS = 30, 300
+# An epoch is at least a step for ten rows, between these two, so that few rows are
+# learned at all ...
+_ROWS_PER_STEP, _MIN_EPOCH_STEPS, _ENOUGH_EPOCH_STEPS = 10, 10, 30
+# ... and at most that many steps, so that its cost does not follow n.
+_MAX_EPOCH_STEPS = 300
+# learning_rate_init="auto": of layers up to so many units, and of wider ones.
+_NARROW, _NARROW_RATE, _WIDE_RATE = 256, 5e-3, 2e-3
 # Fewer held-out rows say too little; more cost more than they say.
 _MIN_HELD_OUT, _MAX_HELD_OUT = 50, 2000
 
@@ -99,15 +103,16 @@ class Autoencoder(RowTransformer):
         rows without it.
     alpha : float, default=1e-4
         Weight decay of the AdamW steps.
-    learning_rate_init : float, default=2e-3
+    learning_rate_init : float or "auto", default="auto"
         Largest learning rate: it rises to it over the first quarter of `max_iter`
-        epochs and falls to nearly zero over the rest [3]_.
+        epochs and falls to nearly zero over the rest [3]_. ``"auto"``: 5e-3 for hidden
+        layers of at most 256 units, 2e-3 for wider ones.
     batch_size : int or "auto", default="auto"
         Rows of a training step. ``"auto"``: an eighth of the rows, at least 32 and at
         most 256.
     max_iter : int, default=15
         Epochs, unless training stops early. An epoch is a pass over the rows, but at
-        least 30 and at most 300 batches.
+        least 30 batches (10 to 30 of fewer than 300 rows) and at most 300.
     tol : float, default=1e-3
         An epoch improves when it lowers the loss by more than this share of it.
     n_iter_no_change : int, default=5
@@ -197,7 +202,7 @@ class Autoencoder(RowTransformer):
         activation="relu",
         noise=0.0,
         alpha=1e-4,
-        learning_rate_init=2e-3,
+        learning_rate_init="auto",
         batch_size="auto",
         max_iter=15,
         tol=1e-3,
@@ -232,7 +237,7 @@ class Autoencoder(RowTransformer):
         "activation": [StrOptions(set(ACTIVATIONS))],
         "noise": [at_least(0, Real)],
         "alpha": [at_least(0, Real)],
-        "learning_rate_init": [above(0)],
+        "learning_rate_init": [above(0), StrOptions({"auto"})],
         "batch_size": [at_least(1), StrOptions({"auto"})],
         "max_iter": [at_least(1)],
         "tol": [at_least(0, Real)],
@@ -278,7 +283,8 @@ class Autoencoder(RowTransformer):
         if batch_size == "auto":
             batch_size = int(np.clip(n_rows // 8, 32, 256))
         batch_size = min(batch_size, n_rows)
-        n_steps = np.clip(-(-n_rows // batch_size), _MIN_EPOCH_STEPS, _MAX_EPOCH_STEPS)
+        least = np.clip(n_rows // _ROWS_PER_STEP, _MIN_EPOCH_STEPS, _ENOUGH_EPOCH_STEPS)
+        n_steps = np.clip(-(-n_rows // batch_size), least, _MAX_EPOCH_STEPS)
         bfloat16 = self.precision == "bfloat16"
         if self.precision == "auto":
             bfloat16 = fast_bfloat16(device)
@@ -307,7 +313,7 @@ class Autoencoder(RowTransformer):
         """Train encoder and decoder in place; return the History."""
         schedule = Schedule(
             max_iter=self.max_iter,
-            learning_rate=self.learning_rate_init,
+            learning_rate=self._learning_rate(network),
             weight_decay=self.alpha,
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
@@ -341,6 +347,12 @@ class Autoencoder(RowTransformer):
                 f"the learning rate: learning_rate_init={self.learning_rate_init}, "
                 f"noise={self.noise}. Lower them or look for extreme values in X."
             ) from error
+
+    def _learning_rate(self, network):
+        if self.learning_rate_init != "auto":
+            return self.learning_rate_init
+        widest = max(len(bias) for bias in network[0].biases[:-1])
+        return _NARROW_RATE if widest <= _NARROW else _WIDE_RATE
 
     def transform(self, X):
         """Map rows to their codes.

@@ -162,6 +162,36 @@ def test_hidden_layers_follow_the_size_of_the_rows(shape, first):
     assert [tuple(w.shape) for w in encoder.weights] == mirrored
 
 
+@pytest.mark.parametrize(
+    ("hidden", "rate"), [((8,), 5e-3), ((256, 9), 5e-3), ((9, 257), 2e-3)]
+)
+def test_rate_follows_the_width(hidden, rate):
+    model = Autoencoder(hidden_layer_sizes=hidden)
+    model.n_components_ = 1000
+    network = model._new_network((9, 3), torch.Generator())
+    assert model._learning_rate(network) == rate
+    model.set_params(learning_rate_init=0.5)
+    assert model._learning_rate(network) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size", "n_steps"),
+    [
+        (20, 20, 10),
+        (200, 32, 20),
+        (2000, 250, 30),
+        (40000, 256, 157),
+        (10**6, 256, 300),
+    ],
+)
+def test_steps_of_an_epoch(n_rows, batch_size, n_steps):
+    model = Autoencoder(early_stopping=False)
+    task = model._task(n_rows, torch.device("cpu"))
+    assert (task.batch_size, task.n_steps) == (min(n_rows, batch_size), n_steps)
+    held_out = Autoencoder()._task(n_rows, torch.device("cpu")).n_held_out
+    assert held_out == {20: 0, 200: 0, 2000: 200}.get(n_rows, 2000)
+
+
 @pytest.mark.parametrize("n_rows", [2, 3, 10])
 @pytest.mark.parametrize("n_features", [1, 2, 5])
 def test_few_rows(n_rows, n_features, rng):
@@ -357,6 +387,17 @@ def test_bfloat16_is_honoured_and_close(rng):
     assert coarse.loss_curve_ != exact.loss_curve_
     assert_allclose(coarse.loss_curve_, exact.loss_curve_, rtol=0.05)
     assert coarse.transform(X).dtype == np.float64
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_mode_of_the_caller_does_not_matter(precision, rng):
+    X = curve(100, rng)
+    params = {"hidden_layer_sizes": (16,), "max_iter": 2, "random_state": 0}
+    expected = Autoencoder(2, precision=precision, **params).fit(X)
+    with torch.autocast("cpu", dtype=torch.bfloat16), torch.inference_mode():
+        model = Autoencoder(2, precision=precision, **params).fit(X)
+        assert_array_equal(model.transform(X), expected.transform(X))
+    assert model.loss_curve_ == expected.loss_curve_
 
 
 @pytest.mark.parametrize("fast", [False, True])

@@ -18,11 +18,15 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from skspectralnet import SpectralNetClustering, SpectralNetEmbedding
+from skspectralnet import (
+    Autoencoder,
+    SpectralNetClustering,
+    SpectralNetEmbedding,
+)
 
-ESTIMATORS = [SpectralNetClustering(), SpectralNetEmbedding()]
+ESTIMATORS = [SpectralNetClustering(), SpectralNetEmbedding(), Autoencoder()]
 # scikit-learn 1.9 yields so many; other versions have a few more or fewer.
-YIELDED = {"SpectralNetClustering": 51, "SpectralNetEmbedding": 47}
+YIELDED = {"SpectralNetClustering": 51, "SpectralNetEmbedding": 47, "Autoencoder": 47}
 # Public checks that check_estimator leaves out.
 NOT_YIELDED = [
     "check_dataframe_column_names_consistency",
@@ -89,8 +93,8 @@ def run_alone(code, **environment):
 
 ARRAY_API_CHECKS = """
 from sklearn.utils import estimator_checks
-from skspectralnet import SpectralNetClustering, SpectralNetEmbedding
-for estimator in (SpectralNetClustering(), SpectralNetEmbedding()):
+from skspectralnet import Autoencoder, SpectralNetClustering, SpectralNetEmbedding
+for estimator in (SpectralNetClustering(), SpectralNetEmbedding(), Autoencoder()):
     for e, check in estimator_checks.estimator_checks_generator(estimator):
         if "array_api" in str(check):
             check(e)
@@ -103,7 +107,7 @@ for estimator in (SpectralNetClustering(), SpectralNetEmbedding()):
 
 def test_array_api_checks_run_in_their_own_process():
     # A check that is skipped raises SkipTest, and the process would fail.
-    assert run_alone(ARRAY_API_CHECKS, SCIPY_ARRAY_API="1") == ["ran"] * 4
+    assert run_alone(ARRAY_API_CHECKS, SCIPY_ARRAY_API="1") == ["ran"] * 6
 
 
 ALL_CHECKS = """
