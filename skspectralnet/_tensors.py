@@ -83,7 +83,7 @@ def fast_bfloat16(device):
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return False
-    # Since torch 2.10 or so; older versions have private names for it only.
+    # Older versions of torch have private names for it only.
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
