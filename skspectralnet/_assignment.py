@@ -46,8 +46,12 @@ def fit_assignment(Z, n_clusters, how, *, n_init, random_state):
         assignment = Mixture.fit(Z, found, n_init, random_state)
     found = len(assignment.centers)
     if found < n_clusters:
-        reason = f"the rows have {n_distinct} distinct embeddings"
-        if n_distinct >= n_clusters:
+        if n_distinct < n_clusters:
+            reason = f"the rows have {n_distinct} distinct embeddings"
+        elif how == "cluster_qr":
+            n_leading = min(n_clusters, Z.shape[1])
+            reason = f"'cluster_qr' tells no more apart by {n_leading} components"
+        else:
             reason = f"assign_labels={how!r} leaves the others without rows"
         warnings.warn(
             f"Only {found} clusters were found where n_clusters={n_clusters} were "

@@ -132,8 +132,8 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         - ``"kmeans"``: the nearest centre;
         - ``"cluster_qr"``: the first `n_clusters` components are turned so that each
           axis is a cluster, and a row belongs to the axis along which it lies
-          [3]_. Nothing is drawn at random; `n_components` may not be less than
-          `n_clusters`;
+          [3]_. Nothing is drawn at random. It finds no more clusters than there are
+          components that have not vanished;
         - ``"mixture"``: the most probable of Gaussians with covariances of their own,
           to each variance a twentieth of the largest variance of a component added.
           Has `predict_proba`.
@@ -302,16 +302,6 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
 
     def _last_leading_component(self):
         return min(self.n_clusters, len(self.eigenvalues_)) - 1
-
-    def _check_combinations(self):
-        super()._check_combinations()
-        asked = self.n_components or self.n_clusters
-        if self.assign_labels == "cluster_qr" and asked < self.n_clusters:
-            raise ValueError(
-                "assign_labels='cluster_qr' needs a component for each cluster; got "
-                f"n_components={asked} and n_clusters={self.n_clusters}. Raise "
-                "n_components or set it to None."
-            )
 
     def _resolve_components(self, n_samples):
         if self.n_clusters > n_samples:

@@ -272,10 +272,17 @@ def test_a_row_between_two_axes_belongs_to_the_first():
 def test_a_direction_without_rows_gives_fewer_clusters(rng):
     # A component that has vanished: three distinct rows that span two dimensions.
     Z = np.repeat([[1.0, 0, 0], [0, 1, 0], [2, 0, 0]], [30, 20, 10], axis=0)
-    with pytest.warns(ConvergenceWarning, match="'cluster_qr' leaves the others"):
+    with pytest.warns(ConvergenceWarning, match="no more apart by 3 components"):
         assignment = fit(Z, 3, "cluster_qr")
     sizes = np.bincount(assignment.labels(Z))
     assert_array_equal(sizes, [40, 20])
+
+
+def test_fewer_components_than_clusters(rng):
+    Z, labels, _ = ideal(rng, [30, 20])
+    with pytest.warns(ConvergenceWarning, match="Only 2 .* apart by 2 components"):
+        assignment = fit(Z + 0.01 * rng.normal(size=Z.shape), 4, "cluster_qr")
+    assert_array_equal(assignment.labels(Z), labels)
 
 
 # --- mixture
