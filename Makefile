@@ -60,6 +60,7 @@ bench: $(READY) ## all benchmarks, into benchmarks/results
 	$(RUN) benchmarks/shapes.py
 	$(RUN) benchmarks/score.py
 	$(RUN) benchmarks/orthonorm.py
+	$(RUN) benchmarks/assignment.py
 	$(RUN) benchmarks/mnist.py
 
 bench-env: ## an environment with the package that the benchmarks compare with

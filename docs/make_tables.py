@@ -30,6 +30,7 @@ def make_all():
         "shapes": {"shapes": shapes_table, "peer": peer_table},
         "mnist": {"mnist": mnist_table},
         "orthonorm": {"orthonorm": orthonorm_table, "orthonorm_figure": figure_text},
+        "assignment": {"assignment": assignment_table},
         "score": {"score": score_table},
     }.items():
         path = RESULTS / f"{name}.json"
@@ -125,6 +126,27 @@ def mnist_table(record):
     return table(header, rows) + (
         "\nACC, NMI and ARI are means over the fits, with their standard deviation "
         "after ±; seconds are medians.\n"
+    )
+
+
+def assignment_table(record):
+    """Each way to labels on the same embeddings."""
+    header = ["data", "``assign_labels``", "ACC", "NMI", "ARI", "ARI, worst", "CPU"]
+    rows = [
+        [
+            result["data"],
+            f"``{result['assign_labels']}``",
+            *(_with_deviation(result[key]) for key in ("acc", "nmi", "ari")),
+            _number(result["ari"]["min"]),
+            f"{100 * result['cpu']['median'] / result['fit']['median']:.0f} %",
+        ]
+        for result in record["results"]
+    ]
+    counts = sorted({len(r["ari"]["values"]) for r in record["results"]})
+    return table(header, rows) + (
+        f"\nMeans over {' or '.join(map(str, counts))} fits, with their standard "
+        "deviation after ±; CPU is the median seconds of the assignment as a share of "
+        "those of a whole fit with k-means.\n"
     )
 
 

@@ -1,71 +1,256 @@
 """Embedding to labels, and the same for new rows."""
 
 import warnings
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import qr, svd
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
+from sklearn.mixture import GaussianMixture
+
+# Added to every variance of a mixture, as a share of the largest variance of a
+# component: components that have vanished, and clusters that are a point, have none
+# of their own (benchmarks/assignment.py).
+_VARIANCE_FLOOR = 0.05
+# Differences of log-probabilities that rounding can make.
+_LOG_TIE = 1e-9
 
 
-def fit_centers(Z, n_clusters, *, n_init, random_state):
-    """k-means centres of an embedding, largest cluster first.
+def fit_assignment(Z, n_clusters, how, *, n_init, random_state):
+    """Find the clusters of an embedding, largest first.
 
     Parameters
     ----------
     Z : ndarray of shape (n_samples, n_components)
     n_clusters : int
+    how : {"kmeans", "cluster_qr", "mixture"}
     n_init : int
     random_state : RandomState
 
     Returns
     -------
-    centers : ndarray of shape (n_found, n_components)
-        Fewer than `n_clusters`, with one warning, where the embedding has fewer
-        distinct rows.
-    inertia : float
-        Sum of *squared* distances to the nearest centre.
+    Centers, Rotation or Mixture
+        With ``labels(Z)``, which gives each row its cluster on its own, and `centers`
+        of shape (n_found, n_components). Fewer than `n_clusters`, with one warning,
+        where the embedding has fewer distinct rows or the others have no rows.
     """
     n_distinct = _count_distinct(Z, n_clusters)
     found = min(n_clusters, n_distinct)
-    kmeans = KMeans(found, n_init=n_init, random_state=random_state).fit(Z)
-    centers = _by_size(Z, kmeans.cluster_centers_)
-    if len(centers) < n_clusters:
+    if how == "kmeans":
+        assignment = Centers.fit(Z, found, n_init, random_state)
+    elif how == "cluster_qr":
+        assignment = Rotation.fit(Z, found)
+    else:
+        assignment = Mixture.fit(Z, found, n_init, random_state)
+    found = len(assignment.centers)
+    if found < n_clusters:
+        if n_distinct < n_clusters:
+            reason = f"the rows have {n_distinct} distinct embeddings"
+        elif how == "cluster_qr":
+            n_leading = min(n_clusters, Z.shape[1])
+            reason = f"'cluster_qr' tells no more apart by {n_leading} components"
+        else:
+            reason = f"assign_labels={how!r} leaves the others without rows"
         warnings.warn(
-            f"Only {len(centers)} clusters were found where n_clusters={n_clusters} "
-            f"were asked for: the rows have {n_distinct} distinct embeddings.",
+            f"Only {found} clusters were found where n_clusters={n_clusters} were "
+            f"asked for: {reason}.",
             ConvergenceWarning,
             stacklevel=2,
         )
-    return centers, float(kmeans.inertia_)
+    return assignment
 
 
-def nearest_center(Z, centers):
-    """Index of the nearest centre of each row, by Euclidean distance.
+@dataclass(frozen=True, eq=False)
+class Centers:
+    """The nearest of the centres of k-means.
 
     Parameters
     ----------
-    Z : ndarray of shape (n_samples, n_components)
     centers : ndarray of shape (n_clusters, n_components)
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), int64
+    inertia : float
+        Sum of *squared* distances of the rows of the fit to their centre.
     """
-    return pairwise_distances_argmin(
-        Z, centers.astype(Z.dtype, copy=False), metric="euclidean"
-    ).astype(np.int64)
+
+    centers: np.ndarray
+    inertia: float
+
+    @classmethod
+    def fit(cls, Z, n_clusters, n_init, random_state):
+        """Return the best of `n_init` runs of k-means."""
+        kmeans = KMeans(n_clusters, n_init=n_init, random_state=random_state).fit(Z)
+        return _by_size(cls(kmeans.cluster_centers_, float(kmeans.inertia_)), Z)
+
+    def take(self, order):
+        """Return some of the clusters, in this order."""
+        return replace(self, centers=self.centers[order])
+
+    def labels(self, Z):
+        """Index of the nearest centre of each row, by Euclidean distance.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_samples, n_components)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+        """
+        return pairwise_distances_argmin(
+            Z, self.centers.astype(Z.dtype, copy=False), metric="euclidean"
+        ).astype(np.int64)
 
 
-def _by_size(Z, centers):
-    """The centres that have rows, the one with most rows first."""
-    for _ in range(len(centers)):  # equal distances can go either way after sorting
-        sizes = np.bincount(nearest_center(Z, centers), minlength=len(centers))
+@dataclass(frozen=True, eq=False)
+class Rotation:
+    """Leading eigenvectors turned towards indicators of the clusters.
+
+    Ideal eigenvectors are indicator vectors times a rotation: the rows of a cluster
+    are one point, the points of different clusters are orthogonal. Column-pivoted QR
+    picks one row of each cluster, and the orthogonal matrix nearest to these rows turns
+    them to the axes (A. Damle, V. Minden, L. Ying, "Simple, direct and efficient
+    multi-way spectral clustering", Information and Inference 8 (2019), Algorithm 1).
+
+    Parameters
+    ----------
+    rotation : ndarray of shape (n_leading, n_clusters)
+        With orthonormal columns.
+    centers : ndarray of shape (n_clusters, n_components)
+        Means of the clusters.
+    """
+
+    rotation: np.ndarray
+    centers: np.ndarray
+
+    @classmethod
+    def fit(cls, Z, n_clusters):
+        """Return the rotation of the first `n_clusters` components."""
+        leading = Z[:, :n_clusters].astype(np.float64)
+        R, pivots = qr(leading.T, mode="r", pivoting=True)
+        size = np.abs(np.diag(R))  # descending
+        rank = np.count_nonzero(size > size[0] * np.sqrt(np.finfo(Z.dtype).eps))
+        picked = pivots[: max(rank, 1)]
+        U, _, Vt = svd(leading[picked].T, full_matrices=False)
+        turned = _by_size(cls(U @ Vt, Z[picked]), Z)
+        labels = turned.labels(Z)
+        means = [Z[labels == j].mean(axis=0) for j in range(len(turned.centers))]
+        return replace(turned, centers=np.array(means))
+
+    def take(self, order):
+        """Return some of the clusters, in this order."""
+        return Rotation(self.rotation[:, order], self.centers[order])
+
+    def labels(self, Z):
+        """Index of the axis to which each turned row is nearest.
+
+        ``argmax |z @ rotation|``; of entries that differ by rounding, the first.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_samples, n_components)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+        """
+        leading = Z[:, : len(self.rotation)].astype(np.float64)
+        turned = np.abs(leading @ self.rotation)
+        tie = 256 * np.finfo(Z.dtype).eps
+        largest = turned.max(axis=1, keepdims=True)
+        return (turned >= (1.0 - tie) * largest).argmax(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """The most probable of Gaussians with covariances of their own.
+
+    Parameters
+    ----------
+    log_weights : ndarray of shape (n_clusters,)
+    centers : ndarray of shape (n_clusters, n_components)
+    factors : ndarray of shape (n_clusters, n_components, n_components)
+        Upper triangular; ``factor @ factor.T`` is the inverse covariance.
+    """
+
+    log_weights: np.ndarray
+    centers: np.ndarray
+    factors: np.ndarray
+
+    @classmethod
+    def fit(cls, Z, n_clusters, n_init, random_state):
+        """Return the likeliest of `n_init` mixtures, each started from k-means."""
+        Z = Z.astype(np.float64)
+        rounding = np.finfo(np.float64).eps * float(np.square(Z).mean())
+        largest = max(float(Z.var(axis=0).max()), rounding) or 1.0
+        mixture = GaussianMixture(
+            n_clusters,
+            reg_covar=_VARIANCE_FLOOR * largest,
+            max_iter=1000,
+            n_init=n_init,
+            random_state=random_state,
+        ).fit(Z)
+        with np.errstate(divide="ignore"):  # a Gaussian without rows: dropped
+            log_weights = np.log(mixture.weights_)
+        factors = mixture.precisions_cholesky_
+        return _by_size(cls(log_weights, mixture.means_, factors), Z)
+
+    def take(self, order):
+        """Return some of the clusters, in this order."""
+        return Mixture(
+            self.log_weights[order], self.centers[order], self.factors[order]
+        )
+
+    def probabilities(self, Z):
+        r"""Probability of each cluster given the row.
+
+        :math:`\pi_j N(z; m_j, C_j)` over the sum of all j. Logarithms that differ from
+        the largest by rounding count as equal to it.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_samples, n_components)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_clusters), float64
+            Rows sum to 1.
+        """
+        logs = np.empty((len(Z), len(self.centers)))
+        for j, (center, factor) in enumerate(
+            zip(self.centers, self.factors, strict=True)
+        ):
+            scaled = (Z - center) @ factor  # (n_samples, n_components)
+            log_det = np.log(np.diag(factor)).sum()
+            logs[:, j] = self.log_weights[j] + log_det - 0.5 * (scaled**2).sum(axis=1)
+        logs -= logs.max(axis=1, keepdims=True)
+        logs[logs > -_LOG_TIE] = 0.0
+        shares = np.exp(logs)
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    def labels(self, Z):
+        """Index of the most probable cluster of each row.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_samples, n_components)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+        """
+        return self.probabilities(Z).argmax(axis=1)
+
+
+def _by_size(assignment, Z):
+    """The clusters that have rows, the one with most rows first."""
+    for _ in range(len(assignment.centers)):  # ties can go either way after sorting
+        sizes = np.bincount(assignment.labels(Z), minlength=len(assignment.centers))
         order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
-        if np.array_equal(order, np.arange(len(centers))):
+        if np.array_equal(order, np.arange(len(sizes))):
             break
-        centers = centers[order]
-    return centers
+        assignment = assignment.take(order)
+    return assignment
 
 
 def _count_distinct(Z, enough):

@@ -5,17 +5,29 @@ import math
 import numpy as np
 from sklearn.base import ClusterMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skspectralnet._assignment import fit_centers, nearest_center
+from skspectralnet._assignment import Centers, Mixture, fit_assignment
 from skspectralnet._embedding import _BaseSpectralNet
 from skspectralnet._estimator import like_rows
 from skspectralnet._graph import modularity, neighbor_graph
-from skspectralnet._validation import at_least, validate_rows
+from skspectralnet._validation import StrOptions, at_least, validate_rows
 
 # The fixed affinity by which `score` judges all parameters alike (benchmarks/score.py).
 _SCORE_NEIGHBORS = 10
 _SCORE_ROWS = 10_000
+
+
+def _has_probabilities(model):
+    """Whether the clusters of the fit are a mixture; before it, those asked for."""
+    if hasattr(model, "_assignment"):
+        mixture = isinstance(model._assignment, Mixture)
+    else:
+        mixture = model.assign_labels == "mixture"
+    if not mixture:
+        raise AttributeError("predict_proba needs a fit with assign_labels='mixture'.")
+    return True
 
 
 class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
@@ -115,8 +127,19 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     validation_fraction : float, default=0.1
         Share of the rows held out, at most two batches. Only used with
         `early_stopping`.
+    assign_labels : {"kmeans", "cluster_qr", "mixture"}, default="kmeans"
+        How the embedding is clustered; new rows follow what was fitted.
+
+        - ``"kmeans"``: the nearest centre;
+        - ``"cluster_qr"``: the first `n_clusters` components are turned so that each
+          axis is a cluster, and a row belongs to the axis along which it lies
+          [3]_. Nothing is drawn at random. It finds no more clusters than there are
+          components that have not vanished;
+        - ``"mixture"``: the most probable of Gaussians with covariances of their own,
+          to each variance a twentieth of the largest variance of a component added.
+          Has `predict_proba`.
     n_init : int, default=10
-        Starts of k-means.
+        Starts of k-means, or of the mixture, each from a k-means of its own.
     verbose : int, default=0
         Above 0, a progress bar on the standard error.
     device : str, default="auto"
@@ -134,11 +157,13 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         `predict` gives for the same rows.
     n_clusters_ : int
         Clusters found: fewer than `n_clusters`, with a warning, where the rows have
-        too few distinct embeddings.
+        too few distinct embeddings or a cluster is left without rows.
     cluster_centers_ : ndarray of shape (`n_clusters_`, n_components)
-        Centres in the embedding, the space of `transform`.
+        Centres in the embedding, the space of `transform`: of k-means, of the
+        Gaussians, or the means of the clusters of ``"cluster_qr"``.
     inertia_ : float
-        Sum of squared distances of the rows to their centre in the embedding.
+        Sum of squared distances of the rows to their centre in the embedding. Only
+        with ``assign_labels="kmeans"``.
     eigenvalues_ : ndarray of shape (n_components,)
         Ritz values of the network's own outputs, ascending, averaged over the
         graphs of all batches.
@@ -173,7 +198,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
 
     Notes
     -----
-    `transform` returns what k-means sees, the weighted eigenvectors: unlike that of
+    `transform` returns what is clustered, the weighted eigenvectors: unlike that of
     :class:`~sklearn.cluster.KMeans` it does not return distances to the centres.
 
     Columns are centred and divided by one common number, which keeps the ratios of
@@ -185,6 +210,8 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
        "SpectralNet: Spectral Clustering using Deep Neural Networks", ICLR 2018,
        https://arxiv.org/abs/1801.01587.
     .. [2] L. Zelnik-Manor, P. Perona, "Self-Tuning Spectral Clustering", NIPS 2004.
+    .. [3] A. Damle, V. Minden, L. Ying, "Simple, direct and efficient multi-way
+       spectral clustering", Information and Inference 8 (2019), 181-203.
 
     Examples
     --------
@@ -199,6 +226,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     _parameter_constraints: dict = {
         **_BaseSpectralNet._parameter_constraints,
         "n_clusters": [at_least(1)],
+        "assign_labels": [StrOptions({"kmeans", "cluster_qr", "mixture"})],
         "n_init": [at_least(1)],
     }
 
@@ -228,6 +256,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         n_iter_no_change=4,
         early_stopping=True,
         validation_fraction=0.1,
+        assign_labels="kmeans",
         n_init=10,
         verbose=0,
         device="auto",
@@ -261,6 +290,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
             random_state=random_state,
         )
         self.n_clusters = n_clusters
+        self.assign_labels = assign_labels
         self.n_init = n_init
 
     def __sklearn_tags__(self):
@@ -293,14 +323,21 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         X = validate_rows(self, X, reset=True)
         rng = check_random_state(self.random_state)
         Z = like_rows(self._fit_spectral(X, rng), X)
-        self.cluster_centers_, self.inertia_ = fit_centers(
-            Z, self.n_clusters, n_init=self.n_init, random_state=rng
+        self._assignment = fit_assignment(
+            Z,
+            self.n_clusters,
+            self.assign_labels,
+            n_init=self.n_init,
+            random_state=rng,
         )
+        self.labels_ = self._assignment.labels(Z)
+        self.cluster_centers_ = self._assignment.centers.astype(Z.dtype, copy=False)
         self.n_clusters_ = len(self.cluster_centers_)
-        self.labels_ = nearest_center(Z, self.cluster_centers_)
+        if isinstance(self._assignment, Centers):
+            self.inertia_ = self._assignment.inertia
 
     def predict(self, X):
-        """Label each row with its nearest cluster centre in the embedding.
+        """Label each row by its place in the embedding.
 
         Parameters
         ----------
@@ -309,15 +346,36 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         Returns
         -------
         labels : ndarray of shape (n_samples,), int64
-            ``argmin ||transform(X) - cluster_centers_||``, the numbering of
-            `labels_`.
+            In the numbering of `labels_`. After ``assign_labels="kmeans"``
+            ``argmin ||transform(X) - cluster_centers_||``.
         """
         check_is_fitted(self)
         return self._assign(validate_rows(self, X, reset=False))
 
+    @available_if(_has_probabilities)
+    def predict_proba(self, X):
+        """Probability of each cluster for each row, by the mixture of the fit.
+
+        Only with ``assign_labels="mixture"``. It says between which clusters of the
+        mixture a row lies, not whether it is like any row of `fit`: far from all of
+        them one probability is near 1 as well.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, `n_clusters_`), float64
+            Rows sum to 1; the largest entry is that of `predict`.
+        """
+        check_is_fitted(self)
+        X = validate_rows(self, X, reset=False)
+        return self._assignment.probabilities(like_rows(self._embed(X), X))
+
     def _assign(self, X):
         """The labels of validated rows."""
-        return nearest_center(like_rows(self._embed(X), X), self.cluster_centers_)
+        return self._assignment.labels(like_rows(self._embed(X), X))
 
     def score(self, X, y=None):
         """How well the predicted labels cut a fixed neighbour graph of the rows given.

@@ -100,6 +100,7 @@ def fails(points):
 
 
 ALTERNATING = {"orthonorm": "alternating"}
+QR, MIXTURE = {"assign_labels": "cluster_qr"}, {"assign_labels": "mixture"}
 
 
 def distinct(n):
@@ -485,6 +486,36 @@ CLUSTERING = [
     ("one unit", X, {"hidden_layer_sizes": 1}, Works(finds=False)),
     ("batches of two", X[:9], {"batch_size": 2, "n_components": 2}, Works(False)),
     ("no start", X, {"n_init": 0}, Raises(ValueError, INVALID)),
+    ("other labels", X, {"assign_labels": "discretize"}, Raises(ValueError, INVALID)),
+    ("no labels", X, {"assign_labels": None}, Raises(ValueError, INVALID)),
+    ("labels in a list", X, {"assign_labels": ["kmeans"]}, Raises(ValueError, INVALID)),
+    ("cluster_qr", X, QR, Works()),
+    (
+        "cluster_qr of fewer components",
+        X,
+        {**QR, "n_components": 2},
+        Warns(ConvergenceWarning, "Only 2 .*'cluster_qr' .* 2 components"),
+    ),
+    # Components of eigenvalues above 1 vanish.
+    ("cluster_qr: four rows", X[:4], QR, Warns(ConvergenceWarning, "Only [12] .*'clu")),
+    ("mixture: four rows", X[:4], MIXTURE, Works(finds=False)),
+    *(
+        (f"{params['assign_labels']}: {what}", rows, params, outcome)
+        for params in (QR, MIXTURE)
+        for what, rows, outcome in [
+            ("float32", X.astype(np.float32), Works()),
+            ("sparse", sparse.csr_matrix(X), Works()),
+            ("duplicates", np.tile(X, (5, 1)), Works()),
+            ("each row often", distinct(3), Works(finds=False)),
+            ("two values", distinct(2), Warns(ConvergenceWarning, "Only 2 .* 2 dist")),
+            ("equal rows", np.ones((90, 3)), Warns(ConvergenceWarning, "Only 1 ")),
+            ("zeros", np.zeros((90, 3)), Warns(ConvergenceWarning, "Only 1 ")),
+            ("times 1e300", X * 1e300, Works()),
+            ("too few rows", X[:2], Raises(ValueError, "n_samples=2 .* n_clusters=3")),
+        ]
+    ),
+    ("mixture", X, MIXTURE, Works()),
+    ("a long time", X, {**MIXTURE, "diffusion_time": 1e6}, Works(finds=False)),
     (
         "fewer distinct rows",
         distinct(2),
@@ -583,6 +614,10 @@ def check_usable(model, rows):
         assert labels.dtype == np.int64
         assert_array_equal(np.unique(labels), np.arange(model.n_clusters_))
         assert_array_equal(model.predict(rows), labels)
+        if hasattr(model, "predict_proba"):
+            shares = model.predict_proba(rows)
+            assert shares.shape == (len(labels), model.n_clusters_)
+            assert_array_equal(shares.argmax(axis=1), labels)
     else:
         assert_array_equal(model.embedding_, Z)
 
@@ -689,6 +724,7 @@ VALID = {
     "n_iter_no_change": st.integers(1, 3),
     "early_stopping": st.booleans(),
     "validation_fraction": st.floats(0.01, 0.99),
+    "assign_labels": st.sampled_from(["kmeans", "cluster_qr", "mixture"]),
     "n_init": st.integers(1, 3),
     "verbose": st.just(0),
     "device": st.sampled_from(["cpu", "auto", "nowhere"]),

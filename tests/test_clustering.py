@@ -1,5 +1,6 @@
 """SpectralNetClustering: labels, centres, score, and its place in scikit-learn."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -17,6 +18,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skspectralnet import SpectralNetClustering, _clustering
 from skspectralnet._graph import modularity, neighbor_graph
+
+other_ways = pytest.mark.parametrize("how", ["cluster_qr", "mixture"])
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +135,110 @@ def test_defaults_fit_tiny_data(affinity, n, rng):
         fitted = SpectralNetClustering(min(n, 8), affinity=affinity).fit(X)
     assert np.isfinite(fitted.transform(X)).all()
     assert_array_equal(fitted.labels_, fitted.predict(X))
+
+
+# --- the other ways to labels
+
+
+@other_ways
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_other_labels_are_predictions_bitwise(how, dtype, blobs, global_random_seed):
+    X = blobs[0].astype(dtype)
+    for n_clusters in (1, 3, 6):
+        fitted = model(n_clusters, global_random_seed, assign_labels=how).fit(X)
+        assert fitted.labels_.dtype == np.int64
+        assert_array_equal(fitted.labels_, fitted.predict(X))
+        alone = [fitted.predict(row[None])[0] for row in X[::10]]
+        assert_array_equal(alone, fitted.labels_[::10])
+        assert_array_equal(np.unique(fitted.labels_), np.arange(fitted.n_clusters_))
+        assert (np.diff(np.bincount(fitted.labels_)) <= 0).all()
+        shape = (fitted.n_clusters_, fitted.transform(X).shape[1])
+        assert fitted.cluster_centers_.shape == shape
+        assert fitted.cluster_centers_.dtype == dtype
+
+
+@other_ways
+def test_other_ways_find_blobs_and_score_them(how, uneven, global_random_seed):
+    X, y = uneven
+    fitted = model(3, global_random_seed, assign_labels=how)
+    assert_array_equal(fitted.fit_predict(X), np.array([2, 0, 1])[y])
+    Z = fitted.transform(X)
+    for label, center in enumerate(fitted.cluster_centers_):
+        mean = Z[fitted.labels_ == label].mean(axis=0)
+        assert_allclose(center, mean, atol=1e-3 * np.abs(Z).max())
+    assert isinstance(fitted.score(X), float)
+
+
+@other_ways
+def test_inertia_is_of_kmeans_alone(how, blobs):
+    fitted = model(3).fit(blobs[0])
+    assert fitted.inertia_ > 0
+    assert not hasattr(fitted.set_params(assign_labels=how).fit(blobs[0]), "inertia_")
+
+
+@other_ways
+def test_parameters_set_after_fit_wait_for_the_next_one(how, blobs):
+    X, _ = blobs
+    fitted = model(5, assign_labels=how).fit(X)
+    labels = fitted.labels_
+    fitted.set_params(assign_labels="kmeans", n_clusters=2)
+    assert_array_equal(fitted.predict(X), labels)
+    assert hasattr(fitted, "predict_proba") == (how == "mixture")
+    copy = pickle.loads(pickle.dumps(fitted))  # noqa: S301
+    assert_array_equal(copy.predict(X), labels)
+    assert_array_equal(np.unique(fitted.fit(X).predict(X)), [0, 1])
+    assert not hasattr(fitted, "predict_proba")
+
+
+@other_ways
+def test_the_way_changes_the_labels_alone(how, blobs):
+    X, _ = blobs
+    assert_array_equal(
+        model(3, assign_labels=how).fit(X).transform(X), model(3).fit(X).transform(X)
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_probabilities(dtype, global_random_seed):
+    # Three blobs that touch, so that some rows are in doubt.
+    X, _ = make_blobs(300, centers=[[0, 0], [4, 0], [0, 4]], random_state=0)
+    X = X.astype(dtype)
+    fitted = model(3, global_random_seed, assign_labels="mixture").fit(X)
+    shares = fitted.predict_proba(X)
+    assert shares.shape == (300, 3)
+    assert shares.dtype == np.float64
+    assert ((shares > 0.01) & (shares < 0.99)).any()
+    assert_allclose(shares.sum(axis=1), 1.0, rtol=1e-12)
+    assert_array_equal(shares.argmax(axis=1), fitted.predict(X))
+    alone = np.concatenate([fitted.predict_proba(row[None]) for row in X])
+    atol = 1e-7 if dtype == np.float64 else 1e-4
+    assert_allclose(alone, shares, rtol=0, atol=atol)
+    copy = pickle.loads(pickle.dumps(fitted))  # noqa: S301
+    assert_array_equal(copy.predict_proba(X), shares)
+
+
+def test_probabilities_are_of_a_mixture_alone(blobs):
+    X, _ = blobs
+    for how in ("kmeans", "cluster_qr"):
+        assert not hasattr(model(3, assign_labels=how), "predict_proba")
+        fitted = model(3, assign_labels=how).fit(X)
+        assert "predict_proba" not in dir(fitted)
+        with pytest.raises(AttributeError, match="predict_proba") as error:
+            fitted.predict_proba(X)
+        assert "assign_labels='mixture'" in str(error.value.__cause__)
+    with pytest.raises(NotFittedError):
+        model(3, assign_labels="mixture").predict_proba(X)
+
+
+def test_probabilities_of_one_cluster(blobs):
+    fitted = model(1, assign_labels="mixture").fit(blobs[0])
+    assert_array_equal(fitted.predict_proba(blobs[0]), np.ones((150, 1)))
+
+
+def test_pipeline_passes_probabilities_on(blobs):
+    pipe = make_pipeline(StandardScaler(), model(3, assign_labels="mixture"))
+    shares = pipe.fit(blobs[0]).predict_proba(blobs[0])
+    assert_array_equal(shares.argmax(axis=1), pipe[-1].labels_)
 
 
 # --- score

@@ -22,7 +22,7 @@ TABLE = {
     "_network": (0, {"numpy", "torch"}, set()),
     "_graph": (0, {"numpy", "scipy", "sklearn"}, set()),
     "_eigen": (0, {"numpy", "scipy"}, set()),
-    "_assignment": (0, {"numpy", "sklearn"}, set()),
+    "_assignment": (0, {"numpy", "scipy", "sklearn"}, set()),
     "_training": (1, {"torch"}, {"tqdm"}),
     "_estimator": (1, {"numpy", "sklearn"}, set()),
     "_autoencoder": (2, {"numpy", "sklearn", "torch"}, set()),
