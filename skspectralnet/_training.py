@@ -1,7 +1,6 @@
 """The one epoch loop: step, validate, decay, stop, record."""
 
 import contextlib
-import copy
 import math
 import time
 from typing import NamedTuple
@@ -211,4 +210,4 @@ def _optimizer(module, rate, schedule):
 
 
 def _weights(module):
-    return copy.deepcopy(module.state_dict())
+    return {name: value.clone() for name, value in module.state_dict().items()}
