@@ -10,7 +10,7 @@ from skspectralnet._eigen import RitzPairs, rayleigh_ritz
 from skspectralnet._losses import (
     LOSSES,
     laplacian_form,
-    lost_directions,
+    orthonormal_form,
     row_weights,
 )
 from skspectralnet._network import MLP, orthonormalizer
@@ -206,9 +206,9 @@ def joint_loss(mlp, batches, task):
     """
     batch = next(batches)
     outputs = mlp(batch.inputs).to(torch.float64)
-    Y = outputs @ orthonormalizer(outputs, _row_weights(batch, task))
-    graph = (batch.affinity, task.laplacian)
-    return LOSSES[task.loss](Y, *graph, lost=lost_directions(Y, *graph))
+    matrix = orthonormalizer(outputs.detach(), _row_weights(batch, task))
+    form = orthonormal_form(outputs, matrix, batch.affinity, task.laplacian)
+    return LOSSES[task.loss](form)
 
 
 def alternating_loss(mlp, batches, task):
@@ -222,7 +222,8 @@ def alternating_loss(mlp, batches, task):
         matrix = orthonormalizer(mlp(other.inputs), _row_weights(other, task))
     batch = next(batches)
     outputs = mlp(batch.inputs).to(torch.float64)
-    return LOSSES[task.loss](outputs @ matrix, batch.affinity, task.laplacian)
+    form = laplacian_form(outputs @ matrix, batch.affinity, task.laplacian)
+    return LOSSES[task.loss](form / len(outputs))
 
 
 def align(reader, mlp, *, generator):
