@@ -1,5 +1,6 @@
 """The spectral stage: random batches and their graphs, training, the alignment."""
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -292,13 +293,14 @@ def _split(rows, batch_size):
 
 def _random_batches(reader, rows, generator):
     """Yield batches of `rows` for ever."""
-    group = None
+    batch_size = reader.task.batch_size
+    if _count_batches(len(rows), batch_size) == 1:
+        yield from itertools.repeat(reader.read(rows))
     while True:
         order = torch.randperm(len(rows), generator=generator, device="cpu").numpy()
-        parts = _split(rows[order], reader.task.batch_size)
+        parts = _split(rows[order], batch_size)
         for start in range(0, len(parts), _GROUP_BATCHES):
-            if group is None or len(parts) > 1:  # one batch of all rows never changes
-                group = [reader.read(p) for p in parts[start : start + _GROUP_BATCHES]]
+            group = [reader.read(p) for p in parts[start : start + _GROUP_BATCHES]]
             for _ in range(_GROUP_PASSES):
                 for i in torch.randperm(
                     len(group), generator=generator, device="cpu"
