@@ -62,6 +62,7 @@ bench: $(READY) ## all benchmarks, into benchmarks/results
 	$(RUN) benchmarks/orthonorm.py
 	$(RUN) benchmarks/assignment.py
 	$(RUN) benchmarks/mnist.py
+	$(RUN) benchmarks/small.py
 
 bench-env: ## an environment with the package that the benchmarks compare with
 	$(call check_python)

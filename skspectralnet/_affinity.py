@@ -7,33 +7,26 @@ import torch.nn.functional as F
 
 
 class SparseAffinity(NamedTuple):
-    r"""A symmetric affinity :math:`W = (A + A^T) / 2`, with A kept as edge lists.
+    r"""A symmetric affinity :math:`W = (A + A^T) / 2` as the edges of each row.
 
-    Row i of A holds the weights of the edges to its `k` neighbours. The same
-    edges sorted by their target give the product with :math:`A^T` without building
-    a matrix.
+    Row i of A holds the weights of the edges to its `k` neighbours; each edge is
+    listed at both of its ends.
     """
 
-    neighbors: torch.Tensor  # (b, k) int64, targets of the edges of each row
-    weights: torch.Tensor  # (b, k)
-    sources: torch.Tensor  # (b * k,) int64, sources of the edges sorted by target
-    offsets: torch.Tensor  # (b,) int64, where each target's edges begin
-    source_weights: torch.Tensor  # (b * k,)
+    neighbors: torch.Tensor  # (2 * b * k,) int64, other ends of the edges, row by row
+    weights: torch.Tensor  # (2 * b * k,), halved
+    offsets: torch.Tensor  # (b,) int64, where each row's edges begin
     degrees: torch.Tensor  # (b,) row sums of W
 
     def apply(self, Y):
         """Return ``W @ Y``, of shape (b, q) as Y."""
-        out = F.embedding_bag(
-            self.neighbors, Y, per_sample_weights=self.weights.to(Y.dtype), mode="sum"
-        )
-        back = F.embedding_bag(
-            self.sources,
+        return F.embedding_bag(
+            self.neighbors,
             Y,
             self.offsets,
-            per_sample_weights=self.source_weights.to(Y.dtype),
+            per_sample_weights=self.weights.to(Y.dtype),
             mode="sum",
         )
-        return 0.5 * (out + back)
 
 
 class DenseAffinity(NamedTuple):
@@ -234,19 +227,17 @@ def sparse_affinity(neighbors, weights):
     """
     b, k = neighbors.shape
     targets = neighbors.reshape(-1)
-    order = torch.argsort(targets, stable=True)
-    counts = torch.bincount(targets, minlength=b)
-    sorted_weights = weights.reshape(-1)[order]
-    incoming = torch.zeros_like(weights[:, 0]).index_add_(
-        0, targets[order], sorted_weights
-    )
+    sources = torch.arange(b, device=targets.device).repeat_interleave(k)
+    ends = torch.cat([sources, targets])
+    order = torch.argsort(ends, stable=True)
+    counts = torch.bincount(ends, minlength=b)
+    halves = 0.5 * weights.reshape(-1).repeat(2)[order]
+    degrees = torch.zeros_like(weights[:, 0]).index_add_(0, ends[order], halves)
     return SparseAffinity(
-        neighbors=neighbors,
-        weights=weights,
-        sources=torch.div(order, k, rounding_mode="floor"),
+        neighbors=torch.cat([targets, sources])[order],
+        weights=halves,
         offsets=counts.cumsum(0) - counts,
-        source_weights=sorted_weights,
-        degrees=0.5 * (weights.sum(dim=1) + incoming),
+        degrees=degrees,
     )
 
 

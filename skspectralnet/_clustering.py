@@ -114,7 +114,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         graph and cost their square.
     max_iter : int, default=100
         Most epochs. An epoch is a pass over the rows, but at least 10 and at most
-        100 batches.
+        100 batches; where one batch holds all rows, 7 steps on it.
     tol : float, default=1e-2
         An epoch improves when it lowers the loss by more than this share of it.
     n_iter_no_change : int, default=4

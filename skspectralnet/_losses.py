@@ -1,21 +1,90 @@
 """Losses over batches: formula, equation number, shapes."""
 
 import torch
+from torch.autograd.function import once_differentiable
 
 
 class _LaplacianForm(torch.autograd.Function):
-    """Y^T (D - W) Y, (q, q), with the gradient of a symmetric W."""
+    """Y^T L Y, (q, q), with the gradient of a symmetric L."""
 
     @staticmethod
-    def forward(ctx, Y, affinity):
-        LY = affinity.degrees.to(Y.dtype)[:, None] * Y - affinity.apply(Y)  # (b, q)
+    def forward(ctx, Y, affinity, laplacian):
+        LY = _laplacian_product(Y, affinity, laplacian)  # (b, q)
         ctx.save_for_backward(LY)
         return Y.T @ LY
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad):
         (LY,) = ctx.saved_tensors
-        return LY @ (grad + grad.T), None
+        return LY @ (grad + grad.T), None, None
+
+
+class _OrthonormalForm(torch.autograd.Function):
+    r"""The form of outputs times their own orthonorm matrix, gradient through it.
+
+    With A = O^T D O + eps I = R R^T, N = R^{-1} and Y = sqrt(b) O N^T the value is
+    F = s I + N K N^T, K = O^T (L - s D) O. A small change dA of A changes N by
+    -Phi(N dA N^T) N, where Phi keeps the lower triangle and half of the diagonal
+    (Murray, 2016, "Differentiation of the Cholesky decomposition", Eq. (8)). For a
+    symmetric gradient H of F and C = N K N^T,
+
+        dF . H = dK . N^T H N - dA . N^T (Phi(H C) + Phi(H C)^T) N.
+    """
+
+    @staticmethod
+    def forward(ctx, outputs, matrix, affinity, laplacian):
+        b, q = outputs.shape
+        Y = outputs @ matrix  # (b, q)
+        DY = row_weights(affinity.degrees, laplacian)[:, None] * Y
+        size = affinity.degrees.mean() if laplacian == "unnormalized" else 1.0
+        KY = _laplacian_product(Y, affinity, laplacian) - size * DY
+        C = Y.T @ KY / b
+        ctx.save_for_backward(DY, KY, C, matrix)
+        return C + size * torch.eye(q, dtype=C.dtype, device=C.device)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        DY, KY, C, matrix = ctx.saved_tensors
+        H = 0.5 * (grad + grad.T)
+        Phi = (H @ C).tril()
+        Phi.diagonal().mul_(0.5)
+        through = KY @ H - DY @ (Phi + Phi.T)
+        return (2.0 / len(DY)) * (through @ matrix.T), None, None, None
+
+
+class _LogDeterminants(torch.autograd.Function):
+    """Sum of c_i times twice the log of the i-th Cholesky pivot of a matrix.
+
+    With B = R R^T, the gradient is R^{-T} diag(c) R^{-1}: the inverses of the leading
+    blocks of B are made of the leading rows of R^{-1}.
+    """
+
+    @staticmethod
+    def forward(ctx, form, factor, shares):
+        ctx.save_for_backward(factor, shares)
+        return 2.0 * (shares * factor.diagonal().log()).sum()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        factor, shares = ctx.saved_tensors
+        eye = torch.eye(len(shares), dtype=factor.dtype, device=factor.device)
+        inverse = torch.linalg.solve_triangular(factor, eye, upper=False)
+        return inverse.T @ ((grad * shares)[:, None] * inverse), None, None
+
+
+def _laplacian_product(Y, affinity, laplacian):
+    """L Y, (b, q)."""
+    degrees = affinity.degrees.to(Y.dtype)[:, None]
+    if laplacian != "symmetric":
+        return degrees * Y - affinity.apply(Y)
+    # A row without edges has no D^{-1/2}; with this floor it stays finite.
+    floor = 1e-12 * degrees.mean() + torch.finfo(torch.float32).tiny
+    roots = degrees.clamp(min=floor).rsqrt()
+    Y = roots * Y
+    return roots * (degrees * Y - affinity.apply(Y))
 
 
 def laplacian_form(Y, affinity, laplacian):
@@ -35,12 +104,36 @@ def laplacian_form(Y, affinity, laplacian):
     -------
     tensor of shape (q, q)
     """
-    if laplacian == "symmetric":
-        # A row without edges has no D^{-1/2}; with this floor it stays finite.
-        degrees = affinity.degrees
-        floor = 1e-12 * degrees.mean() + torch.finfo(torch.float32).tiny
-        Y = Y * degrees.clamp(min=floor).rsqrt().to(Y.dtype)[:, None]
-    return _LaplacianForm.apply(Y, affinity)
+    return _LaplacianForm.apply(Y, affinity, laplacian)
+
+
+def orthonormal_form(outputs, matrix, affinity, laplacian):
+    r"""The Laplacian form of a batch orthonormalised by its own factor.
+
+    .. math:: F = \tfrac{1}{b} Y^T L Y + s (I - \tfrac{1}{b} Y^T D Y), \qquad
+        Y = \tilde Y M
+
+    The second term is what the orthonorm layer could not make orthonormal: 0 where the
+    outputs have full rank, s I where they have collapsed. It gives a lost direction
+    the Ritz value s of a useless one, 1 (the mean degree for ``"unnormalized"``),
+    instead of the 0 of a perfect one.
+
+    Parameters
+    ----------
+    outputs : tensor of shape (b, q)
+        :math:`\tilde Y`.
+    matrix : tensor of shape (q, q)
+        :math:`M`, the orthonormalizer of these outputs. Taken as the function of the
+        outputs that it is: their gradient passes through it, its jitter held.
+    affinity : SparseAffinity or DenseAffinity of b rows
+    laplacian : {"random_walk", "symmetric", "unnormalized"}
+
+    Returns
+    -------
+    tensor of shape (q, q)
+        The gradient that comes back must be of a function of symmetric matrices.
+    """
+    return _OrthonormalForm.apply(outputs, matrix, affinity, laplacian)
 
 
 def row_weights(degrees, laplacian):
@@ -63,39 +156,12 @@ def row_weights(degrees, laplacian):
     return torch.ones_like(degrees, dtype=torch.float64)
 
 
-def lost_directions(Y, affinity, laplacian):
-    r"""What the orthonorm layer could not make orthonormal, as a form of size 1.
-
-    :math:`s (I - \tfrac{1}{b} Y^T D Y)` for the Y of a batch's own factor: 0 where the
-    outputs have full rank, the identity where they have collapsed. Added to the
-    Laplacian form it gives a lost direction the Ritz value s of a useless one, 1 (the
-    mean degree for ``"unnormalized"``), instead of the 0 of a perfect one.
-
-    Parameters
-    ----------
-    Y : tensor of shape (b, q)
-    affinity : SparseAffinity or DenseAffinity of b rows
-    laplacian : {"random_walk", "symmetric", "unnormalized"}
-
-    Returns
-    -------
-    tensor of shape (q, q)
-    """
-    b, q = Y.shape
-    weights = row_weights(affinity.degrees, laplacian)
-    eye = torch.eye(q, dtype=Y.dtype, device=Y.device)
-    lost = eye - Y.T @ (weights[:, None] * Y) / b
-    if laplacian == "unnormalized":
-        lost = affinity.degrees.mean() * lost
-    return lost
-
-
-def spectral_loss(Y, affinity, laplacian, lost=0.0):
+def spectral_loss(form):
     r"""The spectral loss of a batch of orthonormal outputs.
 
     .. math::
-        \frac{1}{2 b q} \sum_{ij} W_{ij} \lVert y_i - y_j \rVert^2
-        = \frac{1}{b q} \operatorname{tr}(Y^T (D - W) Y)
+        \frac{1}{q} \operatorname{tr} F
+        = \frac{1}{2 b q} \sum_{ij} W_{ij} \lVert y_i - y_j \rVert^2
 
     which is Equation (3) of Shaham et al. (2018) times :math:`b / 2q`: with outputs
     that are orthonormal in the inner product of the Laplacian it is the *mean of
@@ -103,64 +169,56 @@ def spectral_loss(Y, affinity, laplacian, lost=0.0):
 
     Parameters
     ----------
-    Y : tensor of shape (b, q)
-        Outputs of the orthonorm layer.
-    affinity : SparseAffinity or DenseAffinity of b rows
-    laplacian : {"random_walk", "symmetric", "unnormalized"}
-    lost : tensor of shape (q, q), default=0.0
-        :func:`lost_directions`, added to the form.
+    form : tensor of shape (q, q)
+        :math:`F = \tfrac{1}{b} Y^T (D - W) Y`.
 
     Returns
     -------
     tensor, a scalar
     """
-    b, q = Y.shape
-    return (laplacian_form(Y, affinity, laplacian) / b + lost).trace() / q
+    return form.trace() / len(form)
 
 
-def log_spectral_loss(Y, affinity, laplacian, lost=0.0):
+def log_spectral_loss(form):
     r"""Mean logarithm of the Ritz values of the leading outputs.
 
     .. math::
         \frac{1}{q} \sum_{j=1}^{q} \frac{1}{q}
-        \log\det (F_{1:j, 1:j} + \delta I), \qquad F = \tfrac{1}{b} Y^T (D - W) Y
+        \log\det (F_{1:j, 1:j} + \delta I)
 
     The trace loss hardly notices an eigenvalue that is .001 instead of 0 while others
     are near 1; the logarithm asks for the same *relative* accuracy of all. Each j
     rewards the first j outputs for spanning the lowest eigenvectors, so the outputs
     come out ordered (the nesting of Gram-Schmidt: the Cholesky orthonorm layer keeps
     the span of each leading block). Both losses have their minimum at the same
-    eigenvectors. :math:`\delta` is 1 % of the mean Ritz value.
+    eigenvectors. :math:`\delta` is 1 % of the mean Ritz value; no gradient passes
+    through it.
 
     Parameters
     ----------
-    Y : tensor of shape (b, q)
-        Outputs of the orthonorm layer.
-    affinity : SparseAffinity or DenseAffinity of b rows
-    laplacian : {"random_walk", "symmetric", "unnormalized"}
-    lost : tensor of shape (q, q), default=0.0
-        :func:`lost_directions`, added to F.
+    form : tensor of shape (q, q)
+        :math:`F = \tfrac{1}{b} Y^T (D - W) Y`.
 
     Returns
     -------
     tensor, a scalar
     """
-    b, q = Y.shape
-    form = laplacian_form(Y, affinity, laplacian) / b + lost
-    size = form.detach().abs().max()
-    delta = 0.01 * form.detach().trace().clamp(min=0.0) / q
-    eye = torch.eye(q, dtype=form.dtype, device=form.device)
+    values, q = form.detach(), len(form)
+    size = values.abs().max()
+    delta = 0.01 * values.trace().clamp(min=0.0) / q
     # log det of every leading block at once: the log pivots of one factorisation,
     # the i-th of which is in q - i + 1 blocks. Where the form of degenerate outputs is
     # rounding and not positive, the last shift makes it so.
-    for shift in (delta, 1e-6 * size, 1e-2 * size, 2.0 * q * size):
-        shifted = form + (shift + torch.finfo(torch.float32).tiny) * eye
+    for shift in (0.0, 1e-6, 1e-2, 2.0 * q):
+        shifted = values.clone()
+        shifted.diagonal().add_(
+            (shift * size if shift else delta) + torch.finfo(torch.float32).tiny
+        )
         factor, info = torch.linalg.cholesky_ex(shifted)
         if int(info) == 0:
             break
-    pivots = factor.diagonal()
-    shares = torch.arange(q, 0, -1, dtype=form.dtype, device=form.device) / q
-    return 2.0 * (shares * pivots.log()).mean()
+    shares = torch.arange(q, 0, -1, dtype=form.dtype, device=form.device) / q**2
+    return _LogDeterminants.apply(form, factor, shares)
 
 
 LOSSES = {"log": log_spectral_loss, "trace": spectral_loss}

@@ -1,7 +1,6 @@
 """The one epoch loop: step, validate, decay, stop, record."""
 
 import contextlib
-import copy
 import math
 import time
 from typing import NamedTuple
@@ -272,4 +271,4 @@ def _optimizer(module, schedule):
 
 
 def _weights(module):
-    return copy.deepcopy(module.state_dict())
+    return {name: value.clone() for name, value in module.state_dict().items()}

@@ -12,11 +12,10 @@ from skspectralnet._affinity import batch_affinity, dense_affinity
 from skspectralnet._losses import (
     LOSSES,
     laplacian_form,
-    log_spectral_loss,
-    lost_directions,
+    orthonormal_form,
     row_weights,
-    spectral_loss,
 )
+from skspectralnet._network import orthonormalizer
 
 LAPLACIANS = ["random_walk", "symmetric", "unnormalized"]
 
@@ -44,6 +43,30 @@ def orthonormal(Y, weights):
     return Y @ np.linalg.inv(np.linalg.cholesky(gram)).T
 
 
+def loss_of(name, Y, affinity, laplacian):
+    """A loss of orthonormal outputs."""
+    return LOSSES[name](laplacian_form(Y, affinity, laplacian) / len(Y))
+
+
+def own_form(outputs, affinity, laplacian):
+    """The form of outputs with their own orthonorm matrix."""
+    weights = row_weights(affinity.degrees, laplacian)
+    matrix = orthonormalizer(outputs.detach(), weights)
+    return orthonormal_form(outputs, matrix, affinity, laplacian)
+
+
+def own_form_step_by_step(outputs, affinity, laplacian):
+    """The formula of orthonormal_form, for automatic differentiation."""
+    b, q = outputs.shape
+    weights = row_weights(affinity.degrees, laplacian)
+    Y = outputs @ orthonormalizer(outputs, weights)
+    eye = torch.eye(q, dtype=torch.float64)
+    lost = eye - Y.T @ (weights[:, None] * Y) / b
+    if laplacian == "unnormalized":
+        lost = affinity.degrees.mean() * lost
+    return laplacian_form(Y, affinity, laplacian) / b + lost
+
+
 def test_loss_by_hand():
     # The path 0 - 1 - 2 with weights 1 and 2, and outputs (1, 0), (0, 1), (1, 1):
     #   w_01 |y_0 - y_1|^2 = 1 * 2,  w_12 |y_1 - y_2|^2 = 2 * 1,  together 4;
@@ -51,12 +74,12 @@ def test_loss_by_hand():
     graph = dense_affinity(torch.tensor([[0, 1, 0], [1, 0, 2], [0, 2, 0.0]]).double())
     Y = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], dtype=torch.float64)
     for laplacian in ("random_walk", "unnormalized"):
-        assert float(spectral_loss(Y, graph, laplacian)) == pytest.approx(4 / 6)
+        assert float(loss_of("trace", Y, graph, laplacian)) == pytest.approx(4 / 6)
     # Symmetric: degrees 1, 3, 2; the rows are divided by their roots first.
     #   w_01 |(1, -1/sqrt 3)|^2 = 4/3
     #   w_12 |(-1/sqrt 2, 1/sqrt 3 - 1/sqrt 2)|^2 = 2 (1/2 + (1/sqrt 3 - 1/sqrt 2)^2)
     total = 4 / 3 + 2 * (0.5 + (1 / math.sqrt(3) - 1 / math.sqrt(2)) ** 2)
-    assert float(spectral_loss(Y, graph, "symmetric")) == pytest.approx(total / 6)
+    assert float(loss_of("trace", Y, graph, "symmetric")) == pytest.approx(total / 6)
 
 
 @pytest.mark.parametrize("laplacian", LAPLACIANS)
@@ -74,7 +97,7 @@ def test_trace_equals_the_sum_over_pairs(laplacian, name, rng):
     total = 0.5 * (W * pairs).sum()
     form = laplacian_form(Y, affinity, laplacian)
     assert float(form.trace()) == pytest.approx(total, rel=1e-9)
-    assert float(spectral_loss(Y, affinity, laplacian)) == pytest.approx(
+    assert float(loss_of("trace", Y, affinity, laplacian)) == pytest.approx(
         total / (b * q), rel=1e-9
     )
 
@@ -108,7 +131,7 @@ def test_gradients(laplacian, kind, name, rng):
     )
     if name == "trace":
         assert torch.autograd.gradcheck(
-            lambda Y: spectral_loss(Y, affinity, laplacian), (Y,)
+            lambda Y: loss_of("trace", Y, affinity, laplacian), (Y,)
         )
 
 
@@ -118,7 +141,7 @@ def test_log_loss_gradient_with_delta_held(laplacian, rng):
     # compare with numpy differences of the formula at a fixed delta.
     affinity = random_graph(rng, b=8)
     Y = torch.tensor(rng.normal(size=(8, 3)), requires_grad=True)
-    log_spectral_loss(Y, affinity, laplacian).backward()
+    loss_of("log", Y, affinity, laplacian).backward()
     base = laplacian_form(Y.detach(), affinity, laplacian).numpy() / 8
     delta = 0.01 * np.trace(base) / 3
     numeric = np.zeros((8, 3))
@@ -148,14 +171,14 @@ def test_log_loss_formula(laplacian, q, rng):
     Y = torch.tensor(rng.normal(size=(20, q)))
     form = laplacian_form(Y, graph, laplacian).numpy() / 20
     expected = log_loss_of_form(form, 0.01 * np.trace(form) / q)
-    assert float(log_spectral_loss(Y, graph, laplacian)) == pytest.approx(expected)
+    assert float(loss_of("log", Y, graph, laplacian)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("laplacian", LAPLACIANS)
 def test_trace_loss_is_the_mean_of_the_ritz_values(laplacian, rng):
     graph = random_graph(rng)
     values, vectors = exact_pairs(graph, laplacian, 4)
-    loss = spectral_loss(vectors, graph, laplacian)
+    loss = loss_of("trace", vectors, graph, laplacian)
     assert float(loss) == pytest.approx(values.mean())
 
 
@@ -164,12 +187,12 @@ def test_trace_loss_is_the_mean_of_the_ritz_values(laplacian, rng):
 def test_minimum_at_the_eigenvectors(laplacian, name, rng):
     graph = random_graph(rng)
     _, vectors = exact_pairs(graph, laplacian, 4)
-    lowest = float(LOSSES[name](vectors, graph, laplacian))
+    lowest = float(loss_of(name, vectors, graph, laplacian))
     weights = row_weights(graph.degrees, laplacian).numpy()
     for size in np.geomspace(1e-3, 10, 40):  # from next to them to anywhere
         Y = vectors.numpy() + size * rng.normal(size=vectors.shape)
         Y = torch.tensor(orthonormal(Y, weights))
-        assert float(LOSSES[name](Y, graph, laplacian)) > lowest
+        assert float(loss_of(name, Y, graph, laplacian)) > lowest
 
 
 @pytest.mark.parametrize("laplacian", LAPLACIANS)
@@ -182,7 +205,7 @@ def test_gradient_vanishes_at_the_eigenvectors_along_the_constraint(
     graph = random_graph(rng)
     _, vectors = exact_pairs(graph, laplacian, 20)
     Y = vectors[:, :4].clone().requires_grad_()
-    LOSSES[name](Y, graph, laplacian).backward()
+    loss_of(name, Y, graph, laplacian).backward()
     along = vectors[:, 4:].T @ Y.grad
     assert_allclose(along, 0.0, atol=1e-9)
 
@@ -196,10 +219,10 @@ def test_log_loss_asks_for_ascending_order(rng):
     graph = dense_affinity(matrix)
     _, Y = exact_pairs(graph, "random_walk", 4)
     swapped = Y[:, [0, 3, 2, 1]]
-    ordered = log_spectral_loss(Y, graph, "random_walk")
-    assert float(log_spectral_loss(swapped, graph, "random_walk")) > float(ordered)
-    assert float(spectral_loss(swapped, graph, "random_walk")) == pytest.approx(
-        float(spectral_loss(Y, graph, "random_walk"))
+    ordered = loss_of("log", Y, graph, "random_walk")
+    assert float(loss_of("log", swapped, graph, "random_walk")) > float(ordered)
+    assert float(loss_of("trace", swapped, graph, "random_walk")) == pytest.approx(
+        float(loss_of("trace", Y, graph, "random_walk"))
     )
 
 
@@ -208,8 +231,8 @@ def test_trace_loss_sees_only_the_span(rng):
     Y = torch.tensor(rng.normal(size=(20, 3)))
     rotation = torch.tensor(np.linalg.qr(rng.normal(size=(3, 3)))[0])
     for laplacian in LAPLACIANS:
-        one = spectral_loss(Y, graph, laplacian)
-        other = spectral_loss(Y @ rotation, graph, laplacian)
+        one = loss_of("trace", Y, graph, laplacian)
+        other = loss_of("trace", Y @ rotation, graph, laplacian)
         assert float(one) == pytest.approx(float(other))
 
 
@@ -219,7 +242,7 @@ def test_constant_output_costs_nothing(laplacian, rng):
     Y = torch.ones(20, 1, dtype=torch.float64)
     if laplacian == "symmetric":
         Y = graph.degrees.sqrt()[:, None]
-    assert float(spectral_loss(Y, graph, laplacian)) == pytest.approx(0.0, abs=1e-12)
+    assert float(loss_of("trace", Y, graph, laplacian)) == pytest.approx(0.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
@@ -229,7 +252,7 @@ def test_rows_without_edges_stay_finite(name, laplacian):
     matrix[0, 1] = matrix[1, 0] = 1.0
     graph = dense_affinity(matrix)
     Y = torch.eye(6, 3, dtype=torch.float64, requires_grad=True)
-    loss = LOSSES[name](Y, graph, laplacian)
+    loss = loss_of(name, Y, graph, laplacian)
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(Y.grad).all()
@@ -245,16 +268,54 @@ def test_row_weights():
 
 
 @pytest.mark.parametrize("laplacian", LAPLACIANS)
+@pytest.mark.parametrize("kind", ["self_tuning", "rbf"])
+def test_numeric_gradient_of_the_form_through_its_own_factor(laplacian, kind, rng):
+    affinity = batch_affinity(
+        torch.tensor(rng.normal(size=(12, 2))), kind, n_neighbors=3
+    )
+    outputs = torch.tensor(rng.normal(size=(12, 4)), requires_grad=True)
+    cotangent = torch.tensor(rng.normal(size=(4, 4)))
+    cotangent = cotangent + cotangent.T
+    assert torch.autograd.gradcheck(
+        lambda outputs: (own_form(outputs, affinity, laplacian) * cotangent).sum(),
+        (outputs,),
+    )
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+@pytest.mark.parametrize("name", sorted(LOSSES))
+@pytest.mark.parametrize("q", [1, 5])
+@pytest.mark.parametrize("smallest", [1.0, 1e-3])
+def test_gradient_through_the_factor_as_by_automatic_differentiation(
+    laplacian, name, q, smallest, rng
+):
+    graph = random_graph(rng)
+    start = rng.normal(size=(20, q)) * np.geomspace(1, smallest, q)
+    results = []
+    for form_of in (own_form, own_form_step_by_step):
+        outputs = torch.tensor(start, requires_grad=True)
+        loss = LOSSES[name](form_of(outputs, graph, laplacian))
+        loss.backward()
+        results.append((loss.item(), outputs.grad.numpy()))
+    (loss, gradient), (expected, expected_gradient) = results
+    assert loss == pytest.approx(expected, rel=1e-9)
+    size = np.abs(expected_gradient).max()
+    assert_allclose(gradient, expected_gradient, atol=1e-7 * size)
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
 def test_lost_directions(laplacian, rng):
     graph = random_graph(rng)
     weights = row_weights(graph.degrees, laplacian).numpy()
-    Y = orthonormal(rng.normal(size=(20, 4)), weights)
-    assert_allclose(lost_directions(torch.tensor(Y), graph, laplacian), 0, atol=1e-10)
+    Y = torch.tensor(orthonormal(rng.normal(size=(20, 4)), weights))
+    eye = torch.eye(4, dtype=torch.float64)
+    form = laplacian_form(Y, graph, laplacian) / 20
+    assert_allclose(orthonormal_form(Y, eye, graph, laplacian), form, atol=1e-10)
     # The third column has collapsed: as bad as a useless direction, not perfect.
     Y[:, 2] = 0
-    lost = lost_directions(torch.tensor(Y), graph, laplacian)
-    size = graph.degrees.mean().item() if laplacian == "unnormalized" else 1.0
-    assert_allclose(lost, size * np.diag([0, 0, 1, 0]), atol=1e-10)
+    form[2], form[:, 2] = 0, 0
+    form[2, 2] = graph.degrees.mean() if laplacian == "unnormalized" else 1.0
+    assert_allclose(orthonormal_form(Y, eye, graph, laplacian), form, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", sorted(LOSSES))
@@ -265,6 +326,5 @@ def test_collapsed_outputs_are_worse_than_the_eigenvectors(name, laplacian, rng)
     losses = []
     for rank in (4, 3, 1, 0):
         Y = vectors * (torch.arange(4) < rank)
-        lost = lost_directions(Y, graph, laplacian)
-        losses.append(LOSSES[name](Y, graph, laplacian, lost=lost).item())
+        losses.append(LOSSES[name](own_form(Y, graph, laplacian)).item())
     assert losses == sorted(set(losses))
