@@ -40,7 +40,11 @@ def main(arguments):
     if options.table:
         print_table(book.record["runs"])
         return 0
-    wanted = [run for run in plan(options) if options.again or not book.has(*run)]
+    wanted = [
+        run
+        for run in plan(options)
+        if options.again or not book.has(*run, options.busy)
+    ]
     book.begin(arguments)
     failed = 0
     for i, (name, method, seed) in enumerate(wanted):
@@ -70,7 +74,7 @@ def _options(arguments):
     add("--seeds", type=int, default=5, help="0 to N - 1; 5 unless given")
     add("--peer-python", help="python with the packages compared with")
     add("--threads", type=int, default=1, help="of each run; 1 unless given")
-    add("--busy", action="store_true", help="mark seconds as those of a busy machine")
+    add("--busy", action="store_true", help="mark seconds as not to be kept")
     add("--again", action="store_true", help="also what is there")
     add("--results", type=Path, default=RESULTS / "quality.json")
     add("--table", action="store_true", help="print what is there, run nothing")
@@ -183,11 +187,16 @@ class Book:
         ]
         self.record["command"] = " ".join(["python benchmarks/quality.py", *words])
 
-    def has(self, name, method, seed):
-        """Whether the run is there; one of this package, by its present text."""
+    def has(self, name, method, seed, busy):
+        """Whether the run is there; one of this package, by its present text.
+
+        What was run on a busy machine is there only for a call that says `busy`.
+        """
         text = source() if method in OURS else None
         return any(
-            _key(run) == (name, method, seed) and run.get("source") == text
+            _key(run) == (name, method, seed)
+            and run.get("source") == text
+            and (busy or not run.get("busy"))
             for run in self.record["runs"]
         )
 

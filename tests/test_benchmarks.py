@@ -80,6 +80,19 @@ def test_a_call_goes_on_where_the_last_one_stopped(module, tmp_path, capsys):
     assert f"{np.mean([run['nmi'] for run in runs]):.3f}" in line
 
 
+def test_what_is_there_depends_on_the_package_and_the_machine(module, tmp_path):
+    quality = module("quality")
+    book = quality.Book(tmp_path / "quality.json")
+    run = {"data": "iris", "method": "skspectralnet", "seed": 0, "source": "old"}
+    book.add(run, {})
+    assert not book.has("iris", "skspectralnet", 0, busy=True)
+    book.add(run | {"source": quality.source(), "busy": True}, {})
+    assert len(book.record["runs"]) == 1
+    assert book.has("iris", "skspectralnet", 0, busy=True)
+    assert not book.has("iris", "skspectralnet", 0, busy=False)
+    assert not book.has("iris", "skspectralnet", 1, busy=True)
+
+
 def test_held_out_data_need_their_option(module, tmp_path):
     call = ["--data", "iris", "--results", str(tmp_path / "quality.json")]
     with pytest.raises(SystemExit):
