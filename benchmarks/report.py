@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -40,10 +39,12 @@ def spread(values):
 
 def write(name, command, results):
     """Write ``results/name.json`` with the versions and the processor."""
+    import torch  # here: a process of another environment may only want the watch
+
     RESULTS.mkdir(exist_ok=True)
     record = {
         "command": command,
-        "processor": _processor(),
+        "processor": processor(),
         "threads": torch.get_num_threads(),
         "versions": {
             package: version(package)
@@ -56,7 +57,7 @@ def write(name, command, results):
     print(f"wrote {path.relative_to(Path(__file__).parents[1])}")
 
 
-def _processor():
+def processor():
     """The processor's name and the number of cores."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")

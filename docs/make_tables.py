@@ -8,12 +8,16 @@ one line that names the command which makes it.
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import matplotlib
 
 matplotlib.use("Agg")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+from data import DEVELOPMENT, HELD_OUT
 from matplotlib import pyplot as plt
+from quality_summary import PEERS, count, sources, summarise, verdict
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "benchmarks" / "results"
@@ -27,6 +31,12 @@ def make_all():
     """Write every file of docs/_generated; leave unchanged ones as they are."""
     GENERATED.mkdir(exist_ok=True)
     for name, tables in {
+        "quality": {
+            "quality_development": lambda record: quality_table(record, DEVELOPMENT),
+            "quality_held_out": lambda record: quality_table(record, HELD_OUT),
+            "quality_figure": quality_figure,
+        },
+        "mnist_peer": {"mnist_peer": mnist_peer_text},
         "shapes": {"shapes": shapes_table, "peer": peer_table},
         "mnist": {"mnist": mnist_table},
         "orthonorm": {"orthonorm": orthonorm_table, "orthonorm_figure": figure_text},
@@ -38,12 +48,82 @@ def make_all():
         for target, table in tables.items():
             text = missing(name) if record is None else table(record)
             _write(f"{target}.inc", text)
-        text = "" if record is None else provenance(record)
+        of_file = quality_provenance if "runs" in (record or ()) else provenance
+        text = "" if record is None else of_file(record)
         _write(f"{name}_provenance.inc", text)
     _write("changes.inc", restructured(DOCS.parent / "CHANGES.md"))
 
 
 # --- one table each
+
+
+def quality_table(record, names):
+    """Scores and seconds of each method on the data sets of a list, and who wins."""
+    found = {n: m for n, m in summarise(record["runs"]).items() if n in names}
+    header = ["data", "method", "seeds", "NMI", "NMI, worst", "ACC", "ARI", "CPU"]
+    rows = [
+        [
+            name,
+            method,
+            len(row["nmi"]["values"]),
+            _with_deviation(row["nmi"]),
+            _number(row["nmi"]["min"]),
+            _with_deviation(row["acc"]),
+            _with_deviation(row["ari"]),
+            _number(row["cpu"]["median"], 1),
+        ]
+        for name, methods in found.items()
+        for method, row in methods.items()
+    ]
+    text = table(header, rows) + "\n"
+    own = {method: None for methods in found.values() for method in methods}
+    for method in own.keys() - set(PEERS):
+        verdicts = [verdict(methods, method) for methods in found.values()]
+        text += f"{method} against the best peer by mean NMI: {count(verdicts)}.\n"
+    return text
+
+
+def quality_figure(record):
+    """Draw NMI by data set and method and return the directive that shows it."""
+    _draw_quality(summarise(record["runs"]))
+    return (
+        ".. figure:: /_generated/quality.svg\n"
+        "   :alt: NMI of each method on each data set\n"
+        "   :width: 100%\n"
+        "   :target: ../_images/quality.svg\n\n"
+        "   NMI, mean over the seeds; a line reaches from the worst to the best seed.\n"
+    )
+
+
+def quality_provenance(record):
+    """Return the processor, versions and state of the seconds of quality.json."""
+    runs = record["runs"]
+    versions = {
+        f"{package} {number}"
+        for packages in record["versions"].values()
+        for package, number in packages.items()
+    }
+    text = (
+        "Made by ``python benchmarks/quality.py --peer-python PYTHON`` and the same "
+        f"with ``--held-out`` on {record['processor']} "
+        f"({', '.join(sorted({str(run['threads']) for run in runs}))} threads) with "
+        f"{', '.join(sorted(versions))}.\n"
+    )
+    if len(sources(runs)) > 1:
+        text += "The runs of this package are of several of its versions.\n"
+    if any(run.get("busy") for run in runs):
+        text += "Some seconds were taken on a busy machine: they are upper bounds.\n"
+    return text
+
+
+def mnist_peer_text(record):
+    """One sentence: CPU seconds of the two packages and their ratio."""
+    ours, theirs = record["skspectralnet"], record["spectralnet 1.1.0"]
+    return (
+        f"{record['rows']:,} rows on {record['processor']}, one thread: "
+        f"{ours['cpu']:.0f} CPU seconds against {theirs['cpu']:,.0f}, "
+        f"a ratio of {record['cpu_ratio']:.3f}.\n"
+    )
 
 
 def shapes_table(record):
@@ -234,6 +314,8 @@ def table(header, rows):
 
 def provenance(record):
     """Return the command, the processor and the versions of a result."""
+    if "versions" not in record:
+        return f"Made by ``{record['command']}``.\n"
     versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
     return (
         f"Made by ``{record['command']}`` on {record['processor']} "
@@ -273,6 +355,30 @@ def _orthonorm_pairs(record):
         key = result["data"], result["learning_rate"]
         pairs.setdefault(key, {})[result["orthonorm"]] = result
     return {key: {mode: pair[mode] for mode in _MODES} for key, pair in pairs.items()}
+
+
+def _draw_quality(found):
+    """Write quality.svg: a row for each data set, a dot for each method."""
+    methods = list(dict.fromkeys(m for row in found.values() for m in row))
+    settings = {"svg.hashsalt": "skspectralnet", "font.size": 12}
+    with plt.rc_context(settings):
+        figure, axis = plt.subplots(figsize=(9, 1 + 0.45 * len(found)))
+        for j, method in enumerate(methods):
+            rows = [i for i, row in enumerate(found.values()) if method in row]
+            nmi = [row[method]["nmi"] for row in found.values() if method in row]
+            # Beside each other: equal values would hide each other.
+            heights = [i + 0.15 * (j - (len(methods) - 1) / 2) for i in rows]
+            ends = [s["min"] for s in nmi], [s["max"] for s in nmi]
+            lines = axis.hlines(heights, *ends, color=f"C{j}", alpha=0.5)
+            lines.set_zorder(1)
+            axis.scatter([s["mean"] for s in nmi], heights, color=f"C{j}", label=method)
+        axis.set(yticks=range(len(found)), yticklabels=list(found), xlabel="NMI")
+        axis.invert_yaxis()
+        axis.grid(alpha=0.3)
+        axis.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.12))
+        path = GENERATED / "quality.svg"
+        figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+        plt.close(figure)
 
 
 def _draw_orthonorm(record):

@@ -1,0 +1,278 @@
+"""Named data sets x methods x seeds: ACC, NMI, ARI, seconds and peak memory.
+
+    python benchmarks/quality.py [--held-out] [--data NAME ...] [--methods NAME ...]
+                                 [--seeds N] [--peer-python PYTHON]
+    python benchmarks/quality.py --table
+
+Each run is a process of its own, and is in ``results/quality.json`` when it ends: the
+same command goes on after an interruption and leaves out what is there. A run of this
+package counts as there while the source text of the package is the same. `PYTHON` is
+the interpreter of an environment with the packages compared with (`make bench-env`
+makes one). A data set or a package that is missing is named and left out.
+"""
+
+import argparse
+import functools
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from data import DEVELOPMENT, HELD_OUT, MissingDataError, named
+from quality_run import METHODS, OURS
+from quality_summary import MAX_ROWS, PEERS, count, sources, summarise, verdict
+from report import RESULTS, processor
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+from skspectralnet.metrics import clustering_accuracy
+
+ROOT = Path(__file__).resolve().parents[1]
+OTHER_ENVIRONMENT = ("UMAP + mixture",)
+
+
+def main(arguments):
+    options = _options(arguments)
+    book = Book(options.results)
+    if options.table:
+        print_table(book.record["runs"])
+        return 0
+    wanted = [
+        run
+        for run in plan(options)
+        if options.again or not book.has(*run, options.busy)
+    ]
+    book.begin(arguments)
+    failed = 0
+    for i, (name, method, seed) in enumerate(wanted):
+        say(f"[{i + 1}/{len(wanted)}] {name}, {method}, seed {seed} ...", end=" ")
+        try:
+            run, versions = measure(name, method, seed, options)
+        except KeyboardInterrupt:
+            say(f"\nstopped, {len(wanted) - i} left: the same command goes on")
+            return 130
+        except RuntimeError as error:
+            failed += 1
+            say(f"failed: {error}")
+            continue
+        book.add(run, versions)
+        say(f"NMI {run['nmi']:.3f}  ACC {run['acc']:.3f}  {run['wall']:.1f} s")
+    return 1 if failed else 0
+
+
+def _options(arguments):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--held-out", action="store_true", help="the other list of data sets")
+    add("--data", nargs="+", help="only these of the list")
+    add("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    add("--seeds", type=int, default=5, help="0 to N - 1; 5 unless given")
+    add("--peer-python", help="python with the packages compared with")
+    add("--threads", type=int, default=1, help="of each run; 1 unless given")
+    add("--busy", action="store_true", help="mark seconds as not to be kept")
+    add("--again", action="store_true", help="also what is there")
+    add("--results", type=Path, default=RESULTS / "quality.json")
+    add("--table", action="store_true", help="print what is there, run nothing")
+    options = parser.parse_args(arguments)
+    listed = list(HELD_OUT if options.held_out else DEVELOPMENT)
+    unknown = sorted(set(options.data or ()) - set(listed))
+    if unknown:
+        parser.error(f"--data: {unknown} not in the list {listed}")
+    options.data = options.data or listed
+    return options
+
+
+def plan(options):
+    """(data, method, seed) of all runs that can be made; names what cannot."""
+    methods = []
+    for method in options.methods:
+        if method in OTHER_ENVIRONMENT and not options.peer_python:
+            say(f"{method} is left out: it needs --peer-python (make bench-env)")
+        else:
+            methods.append(method)
+    runs = []
+    for name in options.data:
+        try:
+            n_rows = named(name)[0].shape[0]
+        except MissingDataError as error:
+            say(f"{error} Left out.")
+            continue
+        for method in methods:
+            if n_rows > MAX_ROWS.get(method, n_rows):
+                say(f"{method} is not run on {name}: over {MAX_ROWS[method]:,} rows")
+            else:
+                runs += [(name, method, seed) for seed in range(options.seeds)]
+    return runs
+
+
+def measure(name, method, seed, options):
+    """Run one process and score its labels; a RuntimeError has its last line."""
+    python = options.peer_python if method in OTHER_ENVIRONMENT else sys.executable
+    threads = str(options.threads)
+    limits = ("OMP", "MKL", "OPENBLAS", "NUMBA")
+    environment = os.environ | {f"{name}_NUM_THREADS": threads for name in limits}
+    # The package beside this file, whatever is installed: its text is what `source`
+    # stands for.
+    environment["PYTHONPATH"] = str(ROOT)
+    with tempfile.TemporaryDirectory() as folder:
+        script = str(Path(__file__).with_name("quality_run.py"))
+        done = subprocess.run(  # noqa: S603
+            [python, script, method, name, str(seed), folder],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise RuntimeError((done.stderr.strip().splitlines() or ["no message"])[-1])
+        labels = np.load(Path(folder, "labels.npy"))
+        result = json.loads(Path(folder, "run.json").read_text())
+    y = labels_of(name)
+    run = {
+        "data": name,
+        "method": method,
+        "seed": seed,
+        "acc": round(float(clustering_accuracy(y, labels)), 4),
+        "nmi": round(float(normalized_mutual_info_score(y, labels)), 4),
+        "ari": round(float(adjusted_rand_score(y, labels)), 4),
+        "wall": round(result["wall"], 2),
+        "cpu": round(result["cpu"], 2),
+        "peak_mib": round(result["peak_mib"]),
+        "threads": options.threads,
+    }
+    if method in OURS:
+        run["source"] = source()
+    if options.busy:
+        run["busy"] = True
+    return run, {method: result["versions"]}
+
+
+@functools.lru_cache(maxsize=1)
+def labels_of(name):
+    """The classes of a data set; kept for the next run."""
+    return named(name)[1]
+
+
+def source():
+    """Eight digits that stand for the text of the package."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "skspectralnet").glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+class Book:
+    """quality.json: read once, replaced as a whole after each run."""
+
+    def __init__(self, path):
+        self.path = path
+        self.record = {"command": "", "processor": "", "versions": {}, "runs": []}
+        if path.exists():
+            self.record = json.loads(path.read_text())
+
+    def begin(self, arguments):
+        """Note the command and the processor of what is added from here on."""
+        before = self.record["processor"]
+        if before and before != processor():
+            say(f"note: runs that are there were made on {before}")
+        self.record["processor"] = processor()
+        hidden = {"--peer-python": "PYTHON", "--results": "FILE"}
+        words = [
+            hidden.get(last, f'"{word}"' if " " in word else word)
+            for last, word in zip(["", *arguments], arguments, strict=False)
+        ]
+        self.record["command"] = " ".join(["python benchmarks/quality.py", *words])
+
+    def has(self, name, method, seed, busy):
+        """Whether the run is there; one of this package, by its present text.
+
+        What was run on a busy machine is there only for a call that says `busy`.
+        """
+        text = source() if method in OURS else None
+        return any(
+            _key(run) == (name, method, seed)
+            and run.get("source") == text
+            and (busy or not run.get("busy"))
+            for run in self.record["runs"]
+        )
+
+    def add(self, run, versions):
+        """Put a run in the place of the one with its key, and write the file."""
+        runs = [old for old in self.record["runs"] if _key(old) != _key(run)]
+        order = [*DEVELOPMENT, *HELD_OUT]
+        methods = list(METHODS)
+        self.record["runs"] = sorted(
+            [*runs, run],
+            key=lambda run: (
+                order.index(run["data"]),
+                methods.index(run["method"]),
+                run["seed"],
+            ),
+        )
+        self.record["versions"] |= versions
+        self._write()
+
+    def _write(self):
+        head = {key: value for key, value in self.record.items() if key != "runs"}
+        lines = ",\n  ".join(json.dumps(run) for run in self.record["runs"])
+        text = json.dumps(head, indent=1)[:-2] + f',\n "runs": [\n  {lines}\n ]\n}}\n'
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_suffix(".part")
+        part.write_text(text)
+        part.replace(self.path)
+
+
+def print_table(runs):
+    """Means and deviations, and the verdict over the peers, on the standard output."""
+    found = summarise(runs)
+    print(
+        f"{'data':16}{'method':24}{'seeds':>6}{'NMI':>15}{'worst':>8}{'ACC':>15}"
+        f"{'ARI':>15}{'wall s':>9}{'CPU s':>9}{'MiB':>7}"
+    )
+    for name, methods in found.items():
+        for method, row in methods.items():
+            means = [f"{row[k]['mean']:.3f} +- {row[k]['std']:.3f}" for k in _SCORES]
+            print(
+                f"{name:16}{method:24}{len(row['nmi']['values']):6}{means[0]:>15}"
+                f"{row['nmi']['min']:8.3f}{means[1]:>15}{means[2]:>15}"
+                f"{row['wall']['median']:9.1f}{row['cpu']['median']:9.1f}"
+                f"{row['peak_mib']['median']:7.0f}"
+            )
+    print(f"\nAgainst the best of {', '.join(PEERS)} by mean NMI, ties within .01:")
+    for method in METHODS:
+        if method not in PEERS:
+            _print_verdicts(found, method)
+    if len(sources(runs)) > 1:
+        print(f"The runs are of several versions of the package: {sources(runs)}")
+    if any(run.get("busy") for run in runs):
+        print("Some seconds were taken on a busy machine.")
+
+
+def _print_verdicts(found, method):
+    for title, names in (("development", DEVELOPMENT), ("held out", HELD_OUT)):
+        verdicts = {n: verdict(found[n], method) for n in names if n in found}
+        verdicts = {n: value for n, value in verdicts.items() if value is not None}
+        if verdicts:
+            words = {1: "win", 0: "tie", -1: "loss"}
+            each = ", ".join(f"{n} {words[value]}" for n, value in verdicts.items())
+            print(f"{method}, {title}: {count(verdicts.values())} ({each})")
+
+
+_SCORES = ("nmi", "acc", "ari")
+
+
+def _key(run):
+    return run["data"], run["method"], run["seed"]
+
+
+def say(text, end="\n"):
+    """Progress, on the standard error."""
+    print(text, end=end, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
