@@ -6,11 +6,13 @@ from skspectralnet import metrics
 from skspectralnet._autoencoder import Autoencoder
 from skspectralnet._clustering import SpectralNetClustering
 from skspectralnet._embedding import SpectralNetEmbedding
+from skspectralnet._siamese import SiameseEmbedding
 
 __version__ = version("skspectralnet")
 
 __all__ = [
     "Autoencoder",
+    "SiameseEmbedding",
     "SpectralNetClustering",
     "SpectralNetEmbedding",
     "__version__",

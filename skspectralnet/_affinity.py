@@ -228,16 +228,67 @@ def sparse_affinity(neighbors, weights):
     b, k = neighbors.shape
     targets = neighbors.reshape(-1)
     sources = torch.arange(b, device=targets.device).repeat_interleave(k)
-    ends = torch.cat([sources, targets])
+    return _from_edges(
+        torch.cat([sources, targets]),
+        torch.cat([targets, sources]),
+        0.5 * weights.reshape(-1).repeat(2),
+        b,
+    )
+
+
+def _from_edges(ends, others, weights, b):
+    """Sort edges, each listed at both of its ends, by rows."""
     order = torch.argsort(ends, stable=True)
     counts = torch.bincount(ends, minlength=b)
-    halves = 0.5 * weights.reshape(-1).repeat(2)[order]
-    degrees = torch.zeros_like(weights[:, 0]).index_add_(0, ends[order], halves)
+    weights = weights[order]
+    degrees = torch.zeros(b, dtype=weights.dtype, device=weights.device)
     return SparseAffinity(
-        neighbors=torch.cat([targets, sources])[order],
-        weights=halves,
+        neighbors=others[order],
+        weights=weights,
         offsets=counts.cumsum(0) - counts,
-        degrees=degrees,
+        degrees=degrees.index_add_(0, ends[order], weights),
+    )
+
+
+def overrule(affinity, known, together, apart):
+    """Weights 1 between rows known to belong together, 0 between those that do not.
+
+    As labelled rows overwrite the affinity in the semi-supervised mode of the
+    authors' first implementation of Shaham et al. (2018).
+
+    Parameters
+    ----------
+    affinity : SparseAffinity or DenseAffinity of b rows
+    known : tensor of int64 of shape (m,)
+        Rows of the batch of which something is known.
+    together, apart : tensor of bool of shape (m, m)
+        Symmetric, with a false diagonal.
+
+    Returns
+    -------
+    SparseAffinity or DenseAffinity
+    """
+    first, second = together.nonzero(as_tuple=True)
+    if isinstance(affinity, DenseAffinity):
+        matrix = affinity.matrix.clone()
+        block = matrix[known[:, None], known].masked_fill(apart, 0.0)
+        matrix[known[:, None], known] = block.masked_fill(together, 1.0)
+        return dense_affinity(matrix)
+    b = len(affinity.degrees)
+    place = torch.full((b,), -1, dtype=torch.int64, device=known.device)
+    place[known] = torch.arange(len(known), device=known.device)
+    ends = torch.arange(b, device=known.device).repeat_interleave(
+        affinity.offsets.diff(
+            append=affinity.offsets.new_tensor([len(affinity.neighbors)])
+        )
+    )
+    at, to = place[ends], place[affinity.neighbors]
+    kept = (at < 0) | (to < 0) | ~(together | apart)[at, to]
+    return _from_edges(
+        torch.cat([ends[kept], known[first]]),
+        torch.cat([affinity.neighbors[kept], known[second]]),
+        torch.cat([affinity.weights[kept], affinity.weights.new_ones(len(first))]),
+        b,
     )
 
 

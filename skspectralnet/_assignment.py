@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import qr, svd
+from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
@@ -240,6 +241,30 @@ class Mixture:
         ndarray of shape (n_samples,), int64
         """
         return self.probabilities(Z).argmax(axis=1)
+
+
+def named_after(assignment, Z, labels):
+    """The clusters numbered like the labels of some rows.
+
+    Labels and clusters are matched one to one so that most labelled rows agree
+    (the Hungarian method; Kuhn, 1955); other clusters take the numbers left.
+
+    Parameters
+    ----------
+    assignment : Centers, Rotation or Mixture
+    Z : ndarray of shape (n_samples, n_components)
+    labels : ndarray of int of shape (n_samples,)
+        -1 where unknown.
+
+    Returns
+    -------
+    Centers, Rotation or Mixture
+    """
+    n_clusters = len(assignment.centers)
+    known = (labels >= 0) & (labels < n_clusters)  # fewer clusters may be found
+    counts = np.zeros((n_clusters, n_clusters))
+    np.add.at(counts, (labels[known], assignment.labels(Z[known])), 1)
+    return assignment.take(linear_sum_assignment(counts, maximize=True)[1])
 
 
 def _by_size(assignment, Z):

@@ -8,7 +8,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skspectralnet._assignment import Centers, Mixture, fit_assignment
+from skspectralnet._assignment import Centers, Mixture, fit_assignment, named_after
+from skspectralnet._constraints import checked_labels
 from skspectralnet._embedding import _BaseSpectralNet
 from skspectralnet._estimator import like_rows
 from skspectralnet._graph import modularity, neighbor_graph
@@ -237,7 +238,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         n_components=None,
         diffusion_time="auto",
         encoder="auto",
-        metric_learner=None,
+        metric_learner="auto",
         network_input="metric",
         metric="euclidean",
         affinity="self_tuning",
@@ -319,10 +320,12 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
             )
         return self.n_components
 
-    def _fit(self, X):
+    def _fit(self, X, *, partial_labels=None, **links):
         X = validate_rows(self, X, reset=True)
+        labels = self._checked_labels(partial_labels, X.shape[0])
         rng = check_random_state(self.random_state)
-        Z = like_rows(self._fit_spectral(X, rng), X)
+        Z = self._fit_spectral(X, rng, partial_labels=partial_labels, **links)
+        Z = like_rows(Z, X)
         self._assignment = fit_assignment(
             Z,
             self.n_clusters,
@@ -330,11 +333,23 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
             n_init=self.n_init,
             random_state=rng,
         )
+        if labels.max() >= 0:
+            self._assignment = named_after(self._assignment, Z, labels)
         self.labels_ = self._assignment.labels(Z)
         self.cluster_centers_ = self._assignment.centers.astype(Z.dtype, copy=False)
         self.n_clusters_ = len(self.cluster_centers_)
         if isinstance(self._assignment, Centers):
             self.inertia_ = self._assignment.inertia
+
+    def _checked_labels(self, partial_labels, n_samples):
+        labels = checked_labels(partial_labels, n_samples)
+        if labels.max() >= self.n_clusters:
+            raise ValueError(
+                f"partial_labels has the label {labels.max()}, but the clusters of "
+                f"n_clusters={self.n_clusters} are numbered from 0 to "
+                f"{self.n_clusters - 1}. Raise n_clusters or number the labels from 0."
+            )
+        return labels
 
     def predict(self, X):
         """Label each row by its place in the embedding.

@@ -12,9 +12,12 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skspectralnet._autoencoder import Autoencoder
+from skspectralnet._constraints import known_pairs
 from skspectralnet._estimator import RowTransformer, layer_sizes, like_rows
 from skspectralnet._network import ACTIVATIONS, SpectralMap
 from skspectralnet._rows import Rows, center_and_scale, dense_rows
+from skspectralnet._siamese import SiameseEmbedding
 from skspectralnet._spectral import (
     BatchReader,
     SpectralTask,
@@ -43,8 +46,10 @@ from skspectralnet._validation import (
 _AUTO_WIDTH = 100
 # diffusion_time="auto": the K-th eigenvector keeps exp(-1/2) of its length. Those
 # after a gap vanish, those before it stay.
-_AUTO_DECAY = 0.5
+_AUTO_DECAY = 0.1
 _SMALL_SAMPLE = 1000
+# metric_learner="auto" learns a space from so many rows of more columns than that.
+_LEARNED_ROWS, _PLAIN_COLUMNS = 500, 3
 
 
 class _BaseSpectralNet(RowTransformer):
@@ -53,8 +58,16 @@ class _BaseSpectralNet(RowTransformer):
     _parameter_constraints: dict = {
         "n_components": [at_least(1), None],
         "diffusion_time": [at_least(0, Real), StrOptions({"auto"})],
-        "encoder": [StrOptions({"auto"}), HasMethods(["fit", "transform"]), None],
-        "metric_learner": [HasMethods(["fit", "transform"]), None],
+        "encoder": [
+            StrOptions({"auto", "autoencoder"}),
+            HasMethods(["fit", "transform"]),
+            None,
+        ],
+        "metric_learner": [
+            StrOptions({"auto", "siamese"}),
+            HasMethods(["fit", "transform"]),
+            None,
+        ],
         "network_input": [StrOptions({"metric", "code"})],
         "metric": [StrOptions({"euclidean", "cosine"})],
         "affinity": [
@@ -140,19 +153,55 @@ class _BaseSpectralNet(RowTransformer):
     def _n_features_out(self):
         return len(self.component_weights_)
 
+    def fit(self, X, y=None, *, partial_labels=None, must_link=None, cannot_link=None):
+        """Learn the map from the rows of X, and from what is known about pairs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Sparse rows are densified a batch at a time.
+        y : Ignored
+            Present for API consistency.
+        partial_labels : array-like of int of shape (n_samples,), default=None
+            Label of each row from 0, -1 where it is unknown. Rows with the same label
+            get weight 1 in the graph, rows with different ones weight 0, whatever
+            their distance, and a siamese metric learner draws them together or apart.
+        must_link, cannot_link : array-like of int of shape (n_pairs, 2), default=None
+            Pairs of row numbers that belong together, or do not. Row numbers are those
+            of the X of this call: they cannot be sliced in cross-validation.
+
+        Returns
+        -------
+        self : object
+            Unchanged where fitting fails.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter, X, a label or a link cannot be used, or labels and links
+            contradict each other; the message says which and why.
+        """
+        return self._replace_fit(
+            X,
+            partial_labels=partial_labels,
+            must_link=must_link,
+            cannot_link=cannot_link,
+        )
+
     # --- the stages of the fit
 
-    def _fit_spectral(self, X, rng):
+    def _fit_spectral(self, X, rng, **known):
         """The stages from the rows to the aligned eigenvectors."""
         self._check_combinations()
         device = resolve_device(self.device)
         # As they are now: parameters set after fit wait for the next one.
-        self._unit_points = self.metric == "cosine"
+        self._unit_codes = self.metric == "cosine"
         self._network_sees_codes = self.network_input == "code"
+        constraints = known_pairs(X.shape[0], **known)
         codes = self._fit_encoder(X, rng)  # (n_samples, n_codes)
-        points = self._fit_metric_learner(codes, rng)  # where distances are taken
+        points = self._fit_metric_learner(codes, constraints, known, rng)
         inputs = codes if self._network_sees_codes else points
-        reader = self._reader(inputs, points, device)
+        reader = self._reader(inputs, points, constraints, device)
         generator = torch_generator(rng)
         with gradients(device):
             mlp = self._fit_network(reader, generator)
@@ -176,41 +225,63 @@ class _BaseSpectralNet(RowTransformer):
         encoder = self.encoder
         if encoder == "auto":
             encoder = self._auto_encoder(X, rng)
+        elif encoder == "autoencoder":
+            encoder = self._own_stage(Autoencoder, rng)
         elif encoder is not None:
             encoder = _seeded(clone(encoder), rng)
         self.encoder_ = encoder
-        if encoder is None:
-            return X
-        X = _floats(X)
-        if self.encoder == "auto":
-            _check_magnitude(X)
-        _fit_stage(encoder, X, "encoder")
-        return _transformed(encoder, X, "encoder")
+        if encoder is not None:
+            X = _floats(X)
+            if self.encoder == "auto":
+                _check_magnitude(X)
+            _fit_stage(encoder, X, "encoder")
+        return self._codes(X)
+
+    def _codes(self, X):
+        """What the metric learner sees."""
+        if self.encoder_ is not None:
+            X = _transformed(self.encoder_, _floats(X), "encoder")
+        return _unit_rows(X) if self._unit_codes else X
+
+    def _own_stage(self, stage, rng):
+        """A stage of this package with its defaults."""
+        return stage(
+            verbose=self.verbose, device=self.device, random_state=_draw_seed(rng)
+        )
 
     def _auto_encoder(self, X, rng):
         if X.shape[1] <= _AUTO_WIDTH:
             return None
         width = min(_AUTO_WIDTH, X.shape[0] - 1)
-        seed = int(rng.randint(np.iinfo(np.int32).max))
+        seed = _draw_seed(rng)
         # PCA subtracts the mean, which sparse rows and angles do not survive.
         if sparse.issparse(X) or self.metric == "cosine":
             return TruncatedSVD(width, random_state=seed)
         return PCA(width, random_state=seed)
 
-    def _fit_metric_learner(self, codes, rng):
-        """Fit `metric_learner_` and return the points."""
-        self.metric_learner_ = None
-        if self.metric_learner is not None:
-            learner = _seeded(clone(self.metric_learner), rng)
-            self.metric_learner_ = _fit_stage(learner, codes, "metric_learner")
+    def _fit_metric_learner(self, codes, constraints, known, rng):
+        """Fit `metric_learner_` and return the points: where distances are taken."""
+        learner = self.metric_learner
+        if learner == "auto":
+            n_samples, n_codes = codes.shape
+            plain = n_samples < _LEARNED_ROWS or n_codes <= _PLAIN_COLUMNS
+            learner = None if plain and constraints is None else "siamese"
+        if learner == "siamese":
+            learner = self._own_stage(SiameseEmbedding, rng)
+        elif learner is not None:
+            learner = _seeded(clone(learner), rng)
+        self.metric_learner_ = learner
+        if learner is not None:
+            own = isinstance(learner, SiameseEmbedding)
+            _fit_stage(learner, codes, "metric_learner", **(known if own else {}))
         return self._points(codes)
 
     def _points(self, codes):
-        if self.metric_learner_ is not None:
-            codes = _transformed(self.metric_learner_, codes, "metric_learner")
-        return _unit_rows(codes) if self._unit_points else codes
+        if self.metric_learner_ is None:
+            return codes
+        return _transformed(self.metric_learner_, codes, "metric_learner")
 
-    def _reader(self, inputs, points, device):
+    def _reader(self, inputs, points, constraints, device):
         """Standardise the inputs and the points; resolve the sizes that n decides."""
         n_samples = inputs.shape[0]
         n_components = self._resolve_components(n_samples)
@@ -232,7 +303,7 @@ class _BaseSpectralNet(RowTransformer):
             validation_fraction=self.validation_fraction * self.early_stopping,
             device=device,
         )
-        return BatchReader(input_rows, point_rows, task)
+        return BatchReader(input_rows, point_rows, task, constraints)
 
     def _resolve_batch_size(self, n_samples, n_components):
         if self.batch_size == "auto":
@@ -376,9 +447,7 @@ class _BaseSpectralNet(RowTransformer):
 
     def _network_rows(self, X, rows):
         """Some rows of X as the network takes them."""
-        codes = X[rows]
-        if self.encoder_ is not None:
-            codes = _transformed(self.encoder_, _floats(codes), "encoder")
+        codes = self._codes(X[rows])
         if not self._network_sees_codes:
             codes = self._points(codes)
         return dense_rows(codes, slice(None))
@@ -556,7 +625,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         drop_first=True,
         diffusion_time=0.0,
         encoder="auto",
-        metric_learner=None,
+        metric_learner="auto",
         network_input="metric",
         metric="euclidean",
         affinity="self_tuning",
@@ -630,10 +699,10 @@ class SpectralNetEmbedding(_BaseSpectralNet):
             )
         return n_components
 
-    def _fit(self, X):
+    def _fit(self, X, **known):
         X = validate_rows(self, X, reset=True)
         rng = check_random_state(self.random_state)
-        self.embedding_ = like_rows(self._fit_spectral(X, rng), X)
+        self.embedding_ = like_rows(self._fit_spectral(X, rng, **known), X)
 
 
 def _floats(X):
@@ -665,10 +734,12 @@ def _seeded(estimator, rng):
         if name.split("__")[-1] == "random_state" and value is None
     )
     if unset:
-        estimator.set_params(
-            **{name: int(rng.randint(np.iinfo(np.int32).max)) for name in unset}
-        )
+        estimator.set_params(**{name: _draw_seed(rng) for name in unset})
     return estimator
+
+
+def _draw_seed(rng):
+    return int(rng.randint(np.iinfo(np.int32).max))
 
 
 def _check_magnitude(X):
@@ -684,10 +755,10 @@ def _check_magnitude(X):
         )
 
 
-def _fit_stage(transformer, X, parameter):
+def _fit_stage(transformer, X, parameter, **known):
     """Fit a stage; name it where it fails in linear algebra."""
     try:
-        return transformer.fit(X)
+        transformer.fit(X, **known)
     except np.linalg.LinAlgError as error:
         raise ValueError(
             f"{parameter}={transformer!r} could not be fitted: {error}"

@@ -19,7 +19,7 @@ from skspectralnet._validation import fit_context
 class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A transformer of rows that a network learns.
 
-    A subclass has ``_fit(X)``, which sets the fitted attributes.
+    A subclass has ``_fit(X, **known)``, which sets the fitted attributes.
     """
 
     def __sklearn_tags__(self):
@@ -47,7 +47,6 @@ class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
         super().__setstate__(state)
 
-    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
         """Learn the map from the rows of X.
 
@@ -68,10 +67,15 @@ class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ValueError, TypeError
             If a parameter or X cannot be used; the message says which and why.
         """
+        return self._replace_fit(X)
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def _replace_fit(self, X, **known):
+        """Fit a fresh state and put it in the place of the old one at the end."""
         fresh = copy.copy(self)
         for name in [n for n in vars(fresh) if n.endswith("_") and n[0] != "_"]:
             delattr(fresh, name)
-        fresh._fit(X)
+        fresh._fit(X, **known)
         self.__dict__ = vars(fresh)
         return self
 

@@ -1,8 +1,117 @@
 """Neighbours of all rows into one sparse graph, and how well labels fit it."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import sparse
+from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
+
+# algorithm="auto": exact neighbours up to so many rows (benchmarks/neighbors.py).
+_EXACT_ROWS = 100_000
+# Cells of about so many rows; a row is compared with those of the nearest cells.
+_CELL_ROWS, _CELLS_SEARCHED = 1000, 8
+# k-means sees so many rows for each cell.
+_ROWS_PER_CENTER = 50
+_RECALL_ROWS = 1000
+
+
+class Neighbors(NamedTuple):
+    """The nearest other rows of every row."""
+
+    indices: np.ndarray  # (n_samples, k) int64, nearest first
+    recall: float  # share of the true neighbours among them
+
+
+def nearest_neighbors(X, n_neighbors, *, algorithm="auto", random_state):
+    """The nearest other rows of every row by Euclidean distance.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR array} of shape (n_samples, n_features)
+    n_neighbors : int
+        Below n_samples.
+    algorithm : {"auto", "exact", "cells", "pynndescent"}
+        ``"cells"`` compares a row with the rows of the cells of k-means that are
+        nearest to its own; ``"pynndescent"`` needs that package; ``"auto"``: exact up
+        to 100,000 rows, cells beyond.
+    random_state : RandomState
+
+    Returns
+    -------
+    Neighbors
+        The recall is 1.0 for exact neighbours, otherwise measured on up to 1,000
+        random rows.
+
+    Raises
+    ------
+    ImportError
+        If pynndescent is asked for and not installed.
+    """
+    n_samples = X.shape[0]
+    if algorithm == "auto":
+        algorithm = "exact" if n_samples <= _EXACT_ROWS else "cells"
+    if algorithm == "exact":
+        finder = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
+        return Neighbors(finder.kneighbors(return_distance=False), 1.0)
+    find = _cell_neighbors if algorithm == "cells" else _descent_neighbors
+    indices = find(X, n_neighbors, random_state)
+    return Neighbors(indices, _recall(X, indices, random_state))
+
+
+def _cell_neighbors(X, n_neighbors, random_state):
+    """Neighbours among the rows of the nearest cells of k-means."""
+    n_samples = X.shape[0]
+    n_cells = max(1, n_samples // max(_CELL_ROWS, 2 * n_neighbors))
+    sample = random_state.permutation(n_samples)[: _ROWS_PER_CENTER * n_cells]
+    kmeans = KMeans(n_cells, n_init=1, max_iter=20, random_state=random_state)
+    cells = kmeans.fit(X[np.sort(sample)]).predict(X)
+    order = np.argsort(cells, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(cells, minlength=n_cells))[:-1])
+    n_searched = min(_CELLS_SEARCHED, n_cells)
+    centers = NearestNeighbors(n_neighbors=n_searched).fit(kmeans.cluster_centers_)
+    nearby = centers.kneighbors(kmeans.cluster_centers_, return_distance=False)
+    indices = np.empty((n_samples, n_neighbors), dtype=np.int64)
+    for cell, rows in enumerate(members):
+        if len(rows) == 0:
+            continue
+        others = np.concatenate([members[c] for c in {cell, *nearby[cell]}])
+        if len(others) <= n_neighbors:  # a few rows far from all others
+            others = np.arange(n_samples)
+        finder = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(X[others])
+        found = others[finder.kneighbors(X[rows], return_distance=False)]
+        indices[rows] = _without_itself(found, rows)
+    return indices
+
+
+def _without_itself(found, rows):
+    """Drop each row from its own neighbours, or the last one where it is not there."""
+    itself = found == rows[:, None]
+    itself[:, -1] |= ~itself.any(axis=1)
+    return found[~itself].reshape(len(rows), -1)
+
+
+def _descent_neighbors(X, n_neighbors, random_state):
+    try:
+        from pynndescent import NNDescent  # an extra: slow to import
+    except ImportError as error:
+        raise ImportError(
+            "neighbors_algorithm='pynndescent' needs the package pynndescent: "
+            "pip install pynndescent, or take 'exact' or 'cells'."
+        ) from error
+    index = NNDescent(X, n_neighbors=n_neighbors + 1, random_state=random_state)
+    found = index.neighbor_graph[0].astype(np.int64)
+    return _without_itself(found, np.arange(X.shape[0]))
+
+
+def _recall(X, indices, random_state):
+    """Share of the true neighbours that were found, on a sample of rows."""
+    rows = random_state.permutation(len(indices))[:_RECALL_ROWS]
+    k = indices.shape[1]
+    finder = NearestNeighbors(n_neighbors=k + 1).fit(X)
+    true = _without_itself(finder.kneighbors(X[rows], return_distance=False), rows)
+    shared = (true[:, :, None] == indices[rows][:, None, :]).any(axis=2)
+    return float(shared.mean())
 
 
 def neighbor_graph(X, n_neighbors):

@@ -241,3 +241,61 @@ def reconstruction_loss(outputs, inputs):
     scalar tensor
     """
     return (outputs - inputs).square().mean()
+
+
+def heavy_tailed_loss(positive, negative, repulsion):
+    r"""Contrastive loss of a neighbour embedding with heavy-tailed similarity.
+
+    .. math::
+        -\frac{1}{b} \sum_{p} \log q(d_p)
+        - \frac{r}{m} \sum_{n} \log (1 - q(d_n)),
+        \qquad q(d) = \frac{1}{1 + d^2}
+
+    over b positive and m negative pairs: the cross entropy of UMAP (McInnes, Healy,
+    Melville, 2018, Eq. (2)) with the Student similarity of t-SNE (van der Maaten and
+    Hinton, 2008), as a mean over sampled pairs.
+
+    Parameters
+    ----------
+    positive : tensor of shape (b,)
+        *Squared* distances of pairs that belong together.
+    negative : tensor of shape (m,)
+        *Squared* distances of pairs that do not.
+    repulsion : float
+        r.
+
+    Returns
+    -------
+    scalar tensor
+    """
+    # log(1 - q) = -log(1 + 1 / d^2); the floor keeps its slope finite where rows meet.
+    apart = torch.log1p(1.0 / (negative + 1e-3)).sum() / max(len(negative), 1)
+    return torch.log1p(positive).sum() / max(len(positive), 1) + repulsion * apart
+
+
+def margin_loss(positive, negative, margin):
+    r"""The contrastive loss with a margin.
+
+    .. math::
+        \frac{1}{2 b} \sum_{p} d_p^2
+        + \frac{1}{2 m} \sum_{n} \max(c - d_n, 0)^2
+
+    of Hadsell, Chopra, LeCun (2006), Eq. (4), which Shaham et al. (2018), Section
+    3.2, train their siamese network with.
+
+    Parameters
+    ----------
+    positive : tensor of shape (b,)
+        *Squared* distances of pairs that belong together.
+    negative : tensor of shape (m,)
+        *Squared* distances of pairs that do not.
+    margin : float
+        c, a distance.
+
+    Returns
+    -------
+    scalar tensor
+    """
+    distance = (negative + 1e-9).sqrt()  # finite slope where two rows meet
+    apart = (margin - distance).clamp(min=0.0).square().sum() / max(len(negative), 1)
+    return 0.5 * (positive.sum() / max(len(positive), 1) + apart)

@@ -1,5 +1,6 @@
 """The networks: a perceptron, the orthonorm layer, and the maps made of them."""
 
+import copy
 import itertools
 import math
 
@@ -97,6 +98,64 @@ class MLP(nn.Module):
         return x
 
 
+class BatchNormMLP(nn.Module):
+    r"""A multilayer perceptron whose hidden units are normalised while it trains.
+
+    Before its activation a hidden unit h becomes :math:`\gamma (h - m) / \sqrt{v +
+    \epsilon} + \beta` with the mean m and the variance v over the batch (Ioffe and
+    Szegedy, 2015). :meth:`folded` puts running means of both into the weights: what
+    is applied afterwards is a plain perceptron, each row on its own.
+
+    Parameters
+    ----------
+    mlp : MLP
+    """
+
+    _EPSILON = 1e-5
+    _MOMENTUM = 0.05
+
+    def __init__(self, mlp):
+        super().__init__()
+        self.mlp = mlp
+        self.gains, self.shifts = nn.ParameterList(), nn.ParameterList()
+        for i, bias in enumerate(mlp.biases[:-1]):
+            ones, zeros = torch.ones_like(bias.data), torch.zeros_like(bias.data)
+            self.gains.append(nn.Parameter(ones.clone()))
+            self.shifts.append(nn.Parameter(zeros.clone()))
+            self.register_buffer(f"mean{i}", zeros)
+            self.register_buffer(f"variance{i}", ones)
+
+    def forward(self, x):
+        """Map (b, n_inputs) to (b, n_outputs); counts the batch in training mode."""
+        act = ACTIVATIONS[self.mlp.activation]
+        for i, (gain, shift) in enumerate(zip(self.gains, self.shifts, strict=True)):
+            x = F.batch_norm(
+                F.linear(x, self.mlp.weights[i], self.mlp.biases[i]),
+                getattr(self, f"mean{i}"),
+                getattr(self, f"variance{i}"),
+                gain,
+                shift,
+                training=self.training,
+                momentum=self._MOMENTUM,
+                eps=self._EPSILON,
+            )
+            x = act(x)
+        return F.linear(x, self.mlp.weights[-1], self.mlp.biases[-1])
+
+    def folded(self):
+        """The perceptron that gives the same outputs by the running means."""
+        mlp = copy.deepcopy(self.mlp)
+        with torch.no_grad():
+            for i, (gain, shift) in enumerate(
+                zip(self.gains, self.shifts, strict=True)
+            ):
+                spread = (getattr(self, f"variance{i}") + self._EPSILON).sqrt()
+                factor = gain / spread
+                mlp.weights[i].mul_(factor[:, None])
+                mlp.biases[i].sub_(getattr(self, f"mean{i}")).mul_(factor).add_(shift)
+        return mlp
+
+
 def orthonormalizer(outputs, row_weights):
     r"""The matrix that makes a batch of outputs orthonormal.
 
@@ -151,12 +210,50 @@ class Orthonorm(nn.Module):
         return outputs.to(torch.float64) @ self.matrix
 
 
-class SpectralMap(nn.Module):
+class RowMap(nn.Module):
+    """A learned map of rows, each on its own: centre and scale, then a perceptron.
+
+    All of it in float64, so that a row gives the same result alone and in a batch.
+
+    Parameters
+    ----------
+    center : array of shape (n_features,)
+    scale : float
+    mlp : MLP
+        From standardised rows to outputs.
+    """
+
+    def __init__(self, center, scale, mlp):
+        super().__init__()
+        self.register_buffer(
+            "center", torch.tensor(center, dtype=torch.float64, device="cpu")
+        )
+        self.register_buffer(
+            "scale", torch.tensor(scale, dtype=torch.float64, device="cpu")
+        )
+        self.mlp = mlp.frozen()
+
+    def forward(self, x):
+        """Map (b, n_features) rows to (b, n_outputs)."""
+        return self.mlp((x.to(torch.float64) - self.center) / self.scale)
+
+    def __getstate__(self):
+        return {
+            "center": self.center.cpu().numpy(),
+            "scale": float(self.scale),
+            "mlp": self.mlp.to_arrays(),
+        }
+
+    def __setstate__(self, state):
+        mlp = MLP.from_arrays(state["mlp"])
+        RowMap.__init__(self, state["center"], state["scale"], mlp)
+
+
+class SpectralMap(RowMap):
     """The learned map from a row to its spectral embedding, each row on its own.
 
     Centre and scale, the multilayer perceptron, the orthonorm layer: what `predict`
-    and `transform` apply. All of it in float64, so that a row gives the same result
-    alone and in a batch.
+    and `transform` apply.
 
     Parameters
     ----------
@@ -168,20 +265,12 @@ class SpectralMap(nn.Module):
     """
 
     def __init__(self, center, scale, mlp, matrix):
-        super().__init__()
-        self.register_buffer(
-            "center", torch.tensor(center, dtype=torch.float64, device="cpu")
-        )
-        self.register_buffer(
-            "scale", torch.tensor(scale, dtype=torch.float64, device="cpu")
-        )
-        self.mlp = mlp.frozen()
+        super().__init__(center, scale, mlp)
         self.orthonorm = Orthonorm(matrix)
 
     def forward(self, x):
         """Map (b, n_features) rows to (b, n_components) eigenvector values."""
-        x = (x.to(torch.float64) - self.center) / self.scale
-        return self.orthonorm(self.mlp(x))
+        return self.orthonorm(super().forward(x))
 
     def flip_signs(self, signs):
         """Multiply the components by the given signs, an array of 1 and -1."""
@@ -190,22 +279,16 @@ class SpectralMap(nn.Module):
         )
 
     def __getstate__(self):
-        return {
-            **self.mlp.to_arrays(),
-            "center": self.center.cpu().numpy(),
-            "scale": float(self.scale),
-            "matrix": self.orthonorm.matrix.cpu().numpy(),
-        }
+        matrix = self.orthonorm.matrix.cpu().numpy()
+        return {**super().__getstate__(), "matrix": matrix}
 
     def __setstate__(self, state):
-        mlp = MLP.from_arrays(state)
-        self.__init__(state["center"], state["scale"], mlp, state["matrix"])
+        super().__setstate__(state)
+        self.orthonorm = Orthonorm(state["matrix"])
 
 
-class CodeMap(nn.Module):
+class CodeMap(RowMap):
     """A trained autoencoder: rows to codes and back, each row on its own.
-
-    All of it in float64, so that a row gives the same result alone and in a batch.
 
     Parameters
     ----------
@@ -218,32 +301,16 @@ class CodeMap(nn.Module):
     """
 
     def __init__(self, center, scale, encoder, decoder):
-        super().__init__()
-        self.register_buffer(
-            "center", torch.tensor(center, dtype=torch.float64, device="cpu")
-        )
-        self.register_buffer(
-            "scale", torch.tensor(scale, dtype=torch.float64, device="cpu")
-        )
-        self.encoder = encoder.frozen()
+        super().__init__(center, scale, encoder)
         self.decoder = decoder.frozen()
-
-    def forward(self, x):
-        """Map (b, n_features) rows to (b, n_components) codes."""
-        return self.encoder((x.to(torch.float64) - self.center) / self.scale)
 
     def decode(self, z):
         """Map (b, n_components) codes to (b, n_features) rows in the units of X."""
         return self.decoder(z.to(torch.float64)) * self.scale + self.center
 
     def __getstate__(self):
-        return {
-            "encoder": self.encoder.to_arrays(),
-            "decoder": self.decoder.to_arrays(),
-            "center": self.center.cpu().numpy(),
-            "scale": float(self.scale),
-        }
+        return {**super().__getstate__(), "decoder": self.decoder.to_arrays()}
 
     def __setstate__(self, state):
-        encoder, decoder = map(MLP.from_arrays, (state["encoder"], state["decoder"]))
-        self.__init__(state["center"], state["scale"], encoder, decoder)
+        super().__setstate__(state)
+        self.decoder = MLP.from_arrays(state["decoder"]).frozen()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from skspectralnet._affinity import batch_affinity
+from skspectralnet._affinity import batch_affinity, overrule
 from skspectralnet._eigen import RitzPairs, rayleigh_ritz
 from skspectralnet._losses import (
     LOSSES,
@@ -74,12 +74,15 @@ class BatchReader:
     points : Rows
         Where distances are taken; often `inputs` itself.
     task : SpectralTask
+    constraints : Constraints or None
+        What is known about pairs of rows: it overrules the distances.
     """
 
-    def __init__(self, inputs, points, task):
+    def __init__(self, inputs, points, task, constraints=None):
         self.inputs = inputs
         self.points = points
         self.task = task
+        self.constraints = constraints
 
     def read(self, rows, dtype=torch.float32):
         """Return the Batch of some rows.
@@ -100,7 +103,14 @@ class BatchReader:
         affinity = batch_affinity(
             points, task.affinity, n_neighbors=self._n_neighbors(len(rows)), gamma=gamma
         )
+        if self.constraints is not None:
+            relations = self.constraints.relations(rows)
+            affinity = overrule(affinity, *map(self._on_device, relations))
         return Batch(inputs, affinity)
+
+    def _on_device(self, array):
+        dtype = torch.bool if array.dtype == bool else torch.int64
+        return to_tensor(array, device=self.task.device, dtype=dtype)
 
     def _tensor(self, source, rows, dtype):
         return to_tensor(source.batch(rows), device=self.task.device, dtype=dtype)

@@ -1,0 +1,240 @@
+"""What is known about pairs of rows: labels of some of them, links, their closure."""
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from sklearn.utils import check_array, column_or_1d
+
+_UNKNOWN = -1
+
+
+class Constraints:
+    """Groups of rows that belong together, and which groups do not.
+
+    Rows with the same label or a must-link are one group, and so are their groups: the
+    transitive closure. Two groups are apart where their labels differ or a cannot-link
+    joins them.
+
+    Parameters
+    ----------
+    groups : ndarray of int of shape (n_samples,)
+        -1 for rows of which nothing is known.
+    apart : CSR array of bool of shape (n_groups, n_groups)
+        Symmetric.
+    """
+
+    def __init__(self, groups, apart):
+        self.groups = groups
+        self.apart = apart
+        known = np.flatnonzero(groups >= 0)
+        order = known[np.argsort(groups[known], kind="stable")]
+        self._members = order  # rows, group by group
+        self._sizes = np.bincount(groups[known], minlength=apart.shape[0])
+        self._starts = np.concatenate([[0], np.cumsum(self._sizes)[:-1]])
+        self._first, self._second = apart.nonzero()
+        self._codes = self._first * apart.shape[0] + self._second  # of pairs apart
+        self._shared = order[self._sizes[groups[order]] > 1]
+
+    def relations(self, rows):
+        """Which of some rows are known to belong together and which are not.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (b,)
+
+        Returns
+        -------
+        known : ndarray of int of shape (m,)
+            Places in `rows` of which something is known.
+        together, apart : ndarray of bool of shape (m, m)
+            Between those; `together` has a false diagonal.
+        """
+        groups = self.groups[rows]
+        known = np.flatnonzero(groups >= 0)
+        groups = groups[known]
+        together = groups[:, None] == groups[None, :]
+        np.fill_diagonal(together, False)
+        return known, together, self.apart[groups][:, groups].toarray()
+
+    def sample_together(self, size, rng):
+        """Random pairs of rows of one group, (m, 2): none where no group has two."""
+        if not len(self._shared):
+            return np.empty((0, 2), dtype=np.int64)
+        first = rng.choice(self._shared, size)
+        return np.stack([first, self._random_member(self.groups[first], rng)], axis=1)
+
+    def sample_apart(self, size, rng):
+        """Random pairs of rows known to be apart, (m, 2): none where none are."""
+        if not len(self._first):
+            return np.empty((0, 2), dtype=np.int64)
+        chosen = rng.randint(len(self._first), size=size)
+        sides = (self._first[chosen], self._second[chosen])
+        return np.stack([self._random_member(side, rng) for side in sides], axis=1)
+
+    def _random_member(self, groups, rng):
+        place = (rng.uniform(size=len(groups)) * self._sizes[groups]).astype(np.int64)
+        return self._members[self._starts[groups] + place]
+
+    def overrule(self, neighbors):
+        """Neighbours with those that are known to be apart replaced.
+
+        Parameters
+        ----------
+        neighbors : ndarray of int of shape (n_samples, k)
+
+        Returns
+        -------
+        ndarray of the same shape
+            In place of a forbidden neighbour stands an allowed one of the same row,
+            or the row itself where it has none.
+        """
+        mine = np.broadcast_to(self.groups[:, None], neighbors.shape)
+        theirs = self.groups[neighbors]
+        wrong = (mine >= 0) & (theirs >= 0)
+        codes = mine[wrong] * self.apart.shape[0] + theirs[wrong]
+        wrong[wrong] = np.isin(codes, self._codes)
+        replaced = neighbors.copy()
+        for i in np.flatnonzero(wrong.any(axis=1)):
+            allowed = neighbors[i, ~wrong[i]]
+            replaced[i, wrong[i]] = allowed[0] if len(allowed) else i
+        return replaced
+
+
+def known_pairs(n_samples, partial_labels=None, must_link=None, cannot_link=None):
+    """Collect labels and links into Constraints.
+
+    Parameters
+    ----------
+    n_samples : int
+    partial_labels : array-like of int of shape (n_samples,) or None
+        -1 where the label is unknown.
+    must_link, cannot_link : array-like of int of shape (n_pairs, 2) or None
+        Row numbers.
+
+    Returns
+    -------
+    Constraints or None
+        None where nothing is known.
+
+    Raises
+    ------
+    ValueError
+        If a length, a row number or a label is wrong, or two of them contradict.
+    """
+    labels = checked_labels(partial_labels, n_samples)
+    must = _checked_links(must_link, n_samples, "must_link")
+    cannot = _checked_links(cannot_link, n_samples, "cannot_link")
+    if not (np.any(labels != _UNKNOWN) or len(must) or len(cannot)):
+        return None
+    component = _linked(labels, must)
+    groups, names = _groups(component, labels, must, cannot)
+    _check_agreement(groups, names, labels, cannot)
+    labelled = np.flatnonzero(names != _UNKNOWN)
+    different = names[labelled][:, None] != names[labelled][None, :]
+    rows, columns = np.nonzero(different)
+    first = np.concatenate([labelled[rows], groups[cannot[:, 0]], groups[cannot[:, 1]]])
+    second = np.concatenate(
+        [labelled[columns], groups[cannot[:, 1]], groups[cannot[:, 0]]]
+    )
+    apart = sparse.csr_array(
+        (np.ones(len(first), dtype=bool), (first, second)),
+        shape=(len(names), len(names)),
+    )
+    return Constraints(groups, apart)
+
+
+def checked_labels(partial_labels, n_samples):
+    """Partial labels as an array of integers, -1 everywhere for None."""
+    if partial_labels is None:
+        return np.full(n_samples, _UNKNOWN)
+    labels = column_or_1d(partial_labels)
+    if len(labels) != n_samples:
+        raise ValueError(
+            f"partial_labels has {len(labels)} entries for {n_samples} rows of X: "
+            "expected one for each row, -1 where the label is unknown."
+        )
+    if labels.dtype.kind not in "iub" and not (
+        labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels))
+    ):
+        raise ValueError(
+            "partial_labels must be integers, -1 where the label is unknown; got "
+            f"values of type {labels.dtype}."
+        )
+    labels = labels.astype(np.int64)
+    if labels.min(initial=0) < _UNKNOWN:
+        raise ValueError(
+            "partial_labels must be at least 0, or -1 where the label is unknown; got "
+            f"{labels.min()}."
+        )
+    return labels
+
+
+def _checked_links(links, n_samples, name):
+    if links is None:
+        return np.empty((0, 2), dtype=np.int64)
+    links = np.asarray(links)
+    if links.size == 0:
+        return np.empty((0, 2), dtype=np.int64)
+    if links.ndim != 2 or links.shape[1] != 2 or links.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} must be an array of row numbers of shape (n_pairs, 2); got shape "
+            f"{links.shape} and type {links.dtype}."
+        )
+    links = check_array(links, dtype=np.int64, input_name=name)
+    outside = links[(links < 0) | (links >= n_samples)]
+    if len(outside):
+        raise ValueError(
+            f"{name} names row {outside[0]}, but X has the rows 0 to {n_samples - 1}. "
+            "Links are row numbers of the X of this fit: they cannot be sliced in "
+            "cross-validation."
+        )
+    return links
+
+
+def _linked(labels, must):
+    """The connected component of each row under equal labels and must-links."""
+    n_samples = len(labels)
+    known = np.flatnonzero(labels != _UNKNOWN)
+    n_labels = labels.max(initial=0) + 1
+    # Each label is a node of its own, after the rows.
+    first = np.concatenate([must[:, 0], known])
+    second = np.concatenate([must[:, 1], n_samples + labels[known]])
+    size = n_samples + n_labels
+    edges = sparse.coo_array((np.ones(len(first)), (first, second)), shape=(size, size))
+    return connected_components(edges, directed=False)[1][:n_samples]
+
+
+def _groups(component, labels, must, cannot):
+    """Number the components of rows of which something is known; their labels."""
+    mentioned = np.zeros(len(labels), dtype=bool)
+    mentioned[labels != _UNKNOWN] = True
+    mentioned[must.ravel()] = True
+    mentioned[cannot.ravel()] = True
+    kept, groups_of_mentioned = np.unique(component[mentioned], return_inverse=True)
+    groups = np.full(len(labels), _UNKNOWN)
+    groups[mentioned] = groups_of_mentioned
+    names = np.full(len(kept), _UNKNOWN)
+    known = labels != _UNKNOWN
+    names[groups[known]] = labels[known]
+    return groups, names
+
+
+def _check_agreement(groups, names, labels, cannot):
+    """Refuse labels and links that contradict each other."""
+    known = np.flatnonzero(labels != _UNKNOWN)
+    wrong = known[names[groups[known]] != labels[known]]
+    if len(wrong):
+        row = wrong[0]
+        alike = known[groups[known] == groups[row]]
+        other = alike[labels[alike] != labels[row]][0]
+        raise ValueError(
+            f"Contradiction: must_link joins row {other} of label {labels[other]} "
+            f"and row {row} of label {labels[row]}, directly or through others."
+        )
+    joined = cannot[groups[cannot[:, 0]] == groups[cannot[:, 1]]]
+    if len(joined):
+        i, j = joined[0]
+        raise ValueError(
+            f"Contradiction: cannot_link separates the rows {i} and {j}, which their "
+            "labels or must_link join, directly or through others."
+        )

@@ -1,0 +1,503 @@
+"""The siamese network: a learned space in which neighbours are close."""
+
+from numbers import Real
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skspectralnet._constraints import known_pairs
+from skspectralnet._estimator import RowTransformer, layer_sizes, like_rows
+from skspectralnet._graph import nearest_neighbors
+from skspectralnet._losses import heavy_tailed_loss, margin_loss
+from skspectralnet._network import ACTIVATIONS, MLP, BatchNormMLP, RowMap
+from skspectralnet._rows import Rows, center_and_scale, dense_rows
+from skspectralnet._tensors import (
+    forward_in_blocks,
+    resolve_device,
+    to_tensor,
+    torch_generator,
+)
+from skspectralnet._training import (
+    Interrupts,
+    NonFiniteLossError,
+    Schedule,
+    gradients,
+    progress_bar,
+    train,
+)
+from skspectralnet._validation import (
+    StrOptions,
+    above,
+    at_least,
+    share,
+    validate_rows,
+)
+
+_MAX_COMPONENTS = 10
+# hidden_layer_sizes=None: the units that so many rows are worth.
+_HIDDEN_LAYERS = {5000: (256, 256, 256), 0: (128, 128, 128)}
+# An epoch is at least so many steps, so that few rows are learned at all, and at most
+# so many, so that its cost does not follow n.
+_MIN_EPOCH_STEPS, _MAX_EPOCH_STEPS = 30, 100
+# Rows of the batch that each anchor is held against: as good as all of them and much
+# cheaper (benchmarks/siamese.py).
+_NEGATIVES = 64
+# Of what is known about pairs, so many pairs of each kind join a step.
+_KNOWN_PAIRS = 256
+# Fewer held-out rows say too little; more cost more than they say.
+_MIN_HELD_OUT, _MAX_HELD_OUT = 200, 2048
+
+
+class _Task(NamedTuple):
+    """How the network is to be trained, every default resolved."""
+
+    loss: str
+    margin: float
+    repulsion: float
+    batch_size: int
+    n_steps: int  # of an epoch
+    device: torch.device
+
+
+class _Pairs(NamedTuple):
+    """Rows and which of them attract each other."""
+
+    rows: Rows
+    partners: np.ndarray  # (n_samples, k) int64
+    constraints: object  # Constraints or None
+
+
+class SiameseEmbedding(RowTransformer):
+    r"""A learned space in which neighbours are close and other rows are not.
+
+    A perceptron f sees pairs of rows, the two sides with the same weights (a siamese
+    network, [1]_). Positive pairs are a row and one of its nearest neighbours,
+    negative pairs a row and any other of the batch. With
+    :math:`d = \lVert f(x) - f(x') \rVert` and :math:`q = 1 / (1 + d^2)` it minimises
+
+    .. math::
+        -\operatorname{mean}_{\text{positive}} \log q
+        - r \operatorname{mean}_{\text{negative}} \log (1 - q)
+
+    which is the loss of UMAP [2]_ as a mean over sampled pairs; ``loss="contrastive"``
+    is that of [1]_, as [3]_ uses it before spectral clustering. Clusters that are
+    long, curved or of uneven density in X become compact, and new rows are mapped by
+    the same function.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default="auto"
+        Dimensions of the space. ``"auto"``: as many as columns, at most 10.
+    n_neighbors : int, default=10
+        Nearest neighbours of a row that are its positive pairs; fewer where there are
+        fewer rows.
+    neighbors_algorithm : {"auto", "exact", "cells", "pynndescent"}, default="auto"
+        How the neighbours are found. ``"exact"``: by
+        :class:`~sklearn.neighbors.NearestNeighbors`. ``"cells"``: among the rows of
+        the nearest of many cells of k-means. ``"pynndescent"``: by that package, which
+        must be installed. ``"auto"``: exact up to 100,000 rows, cells beyond.
+    loss : {"heavy_tailed", "contrastive"}, default="heavy_tailed"
+        The loss above, or the contrastive loss: :math:`d^2 / 2` of positive and
+        :math:`\max(c - d, 0)^2 / 2` of negative pairs, c the `margin`.
+    margin : float, default=1.0
+        Distance c beyond which negative pairs no longer repel each other. Only used
+        with ``loss="contrastive"``.
+    repulsion : float, default=5.0
+        Weight r of the negative pairs. Only used with ``loss="heavy_tailed"``.
+    hidden_layer_sizes : int or array-like of int, default=None
+        Units of each hidden layer. None: (256, 256, 256), or (128, 128, 128) below
+        5,000 rows. Their sums are normalised over the batch in training.
+    activation : str, default="relu"
+        Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
+        ``"silu"`` or ``"identity"``.
+    alpha : float, default=1e-4
+        Weight decay of the AdamW steps.
+    learning_rate_init : float, default=4e-3
+        Largest learning rate: it rises to it over the first quarter of `max_iter`
+        epochs and falls to nearly zero over the rest.
+    batch_size : int or "auto", default="auto"
+        Positive pairs of a step. ``"auto"``: a quarter of the rows, at least 64 and at
+        most 1,024.
+    max_iter : int, default=25
+        Epochs, unless training stops early. An epoch has a pair for each row, but at
+        least 30 steps and at most 100.
+    tol : float, default=1e-4
+        An epoch improves when it lowers the loss by more than this share of it.
+    n_iter_no_change : int, default=10
+        Training stops early after this many epochs without improvement.
+    early_stopping : bool, default=False
+        Whether the loss of the pairs of held-out rows, rather than the training loss,
+        decides about the end of training and the best weights. Where they would be
+        fewer than 200, the training loss does.
+    validation_fraction : float, default=0.1
+        Share of the rows held out, at most 2,048 rows. Only used with
+        `early_stopping`.
+    verbose : int, default=0
+        Above 0, a progress bar on the standard error.
+    device : str, default="auto"
+        ``"auto"`` (CUDA where torch sees it, else the CPU), ``"cpu"``, ``"cuda:1"``
+        and so on. The learned weights are kept on the CPU, and `device` is looked at
+        again in each call.
+    random_state : int, RandomState instance or None, default=None
+        Pass an int for the same result on every fit, bit for bit on one machine with
+        one number of threads.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Dimensions of the space.
+    n_neighbors_ : int
+        The neighbours used.
+    graph_recall_ : float
+        Share of the true nearest neighbours among those found: 1 where the search is
+        exact, otherwise measured on up to 1,000 rows.
+    loss_curve_ : list of float
+        Mean training loss of each epoch.
+    validation_loss_curve_ : list of float or None
+        Loss of the held-out rows after each epoch.
+    n_iter_ : int
+        Epochs made.
+    network_ : torch.nn.Module
+        The map from rows to the space, on the CPU, in float64.
+    n_features_in_ : int
+        Columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where X had them.
+
+    See Also
+    --------
+    SpectralNetClustering : Takes a siamese embedding as its `metric_learner`.
+    Autoencoder : Codes in which to look for the neighbours.
+
+    Notes
+    -----
+    Distances in the space say who is a neighbour of whom, not how far apart two
+    clusters are. The rows are centred and divided by one common number; where columns
+    have different units, scale them before.
+
+    References
+    ----------
+    .. [1] R. Hadsell, S. Chopra, Y. LeCun, "Dimensionality Reduction by Learning an
+       Invariant Mapping", CVPR 2006, https://doi.org/10.1109/CVPR.2006.100.
+    .. [2] L. McInnes, J. Healy, J. Melville, "UMAP: Uniform Manifold Approximation and
+       Projection for Dimension Reduction", 2018, https://arxiv.org/abs/1802.03426.
+    .. [3] U. Shaham, K. Stanton, H. Li, B. Nadler, R. Basri, Y. Kluger,
+       "SpectralNet: Spectral Clustering using Deep Neural Networks", ICLR 2018,
+       https://arxiv.org/abs/1801.01587.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skspectralnet import SiameseEmbedding
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> embedding = SiameseEmbedding(2, max_iter=2, random_state=0).fit(X[:1000])
+    >>> embedding.transform(X[1000:]).shape
+    (797, 2)
+    """
+
+    def __init__(
+        self,
+        n_components="auto",
+        *,
+        n_neighbors=10,
+        neighbors_algorithm="auto",
+        loss="heavy_tailed",
+        margin=1.0,
+        repulsion=5.0,
+        hidden_layer_sizes=None,
+        activation="relu",
+        alpha=1e-4,
+        learning_rate_init=4e-3,
+        batch_size="auto",
+        max_iter=25,
+        tol=1e-4,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        verbose=0,
+        device="auto",
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.n_neighbors = n_neighbors
+        self.neighbors_algorithm = neighbors_algorithm
+        self.loss = loss
+        self.margin = margin
+        self.repulsion = repulsion
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.alpha = alpha
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.verbose = verbose
+        self.device = device
+        self.random_state = random_state
+
+    _parameter_constraints: dict = {
+        "n_components": [at_least(1), StrOptions({"auto"})],
+        "n_neighbors": [at_least(1)],
+        "neighbors_algorithm": [StrOptions({"auto", "exact", "cells", "pynndescent"})],
+        "loss": [StrOptions({"heavy_tailed", "contrastive"})],
+        "margin": [above(0)],
+        "repulsion": [at_least(0, Real)],
+        "hidden_layer_sizes": ["array-like", at_least(1), None],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "alpha": [at_least(0, Real)],
+        "learning_rate_init": [above(0)],
+        "batch_size": [at_least(1), StrOptions({"auto"})],
+        "max_iter": [at_least(1)],
+        "tol": [at_least(0, Real)],
+        "n_iter_no_change": [at_least(1)],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [share()],
+        "verbose": ["verbose"],
+        "device": [str],
+        "random_state": ["random_state"],
+    }
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def fit(self, X, y=None, *, partial_labels=None, must_link=None, cannot_link=None):
+        """Learn the space from the rows of X, and from what is known about pairs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : Ignored
+            Present for API consistency.
+        partial_labels : array-like of int of shape (n_samples,), default=None
+            Label of each row from 0, -1 where it is unknown. Rows with the same label
+            attract each other, rows with different ones repel each other, whatever
+            the neighbours say.
+        must_link, cannot_link : array-like of int of shape (n_pairs, 2), default=None
+            Pairs of row numbers that belong together, or do not. Row numbers are those
+            of the X of this call: they cannot be sliced in cross-validation.
+
+        Returns
+        -------
+        self : object
+            Unchanged where fitting fails.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter, X, a label or a link cannot be used, or labels and links
+            contradict each other; the message says which and why.
+        """
+        return self._replace_fit(
+            X,
+            partial_labels=partial_labels,
+            must_link=must_link,
+            cannot_link=cannot_link,
+        )
+
+    def _fit(self, X, partial_labels=None, must_link=None, cannot_link=None):
+        X = validate_rows(self, X, reset=True)
+        device = resolve_device(self.device)
+        rng = check_random_state(self.random_state)
+        constraints = known_pairs(X.shape[0], partial_labels, must_link, cannot_link)
+        pairs = self._find_pairs(X, constraints, rng)
+        self.n_components_ = self.n_components
+        if self.n_components == "auto":
+            self.n_components_ = min(_MAX_COMPONENTS, X.shape[1])
+        with gradients(device):
+            network, history = self._train(pairs, device, rng)
+        self._record(history, "siamese loss")
+        self.network_ = RowMap(pairs.rows.center, pairs.rows.scale, network.folded())
+
+    def _find_pairs(self, X, constraints, rng):
+        """The neighbours of all rows; sets `n_neighbors_` and `graph_recall_`."""
+        rows = Rows(X, *center_and_scale(X))
+        self.n_neighbors_ = min(self.n_neighbors, X.shape[0] - 1)
+        found = nearest_neighbors(
+            _standardised(rows),
+            self.n_neighbors_,
+            algorithm=self.neighbors_algorithm,
+            random_state=rng,
+        )
+        self.graph_recall_ = found.recall
+        partners = found.indices
+        if constraints is not None:
+            partners = constraints.overrule(partners)
+        return _Pairs(rows, partners, constraints)
+
+    def _train(self, pairs, device, rng):
+        """A trained network and its History."""
+        n_samples = len(pairs.rows)
+        generator = torch_generator(rng)
+        order = rng.permutation(n_samples)
+        n_held_out = int(self.validation_fraction * self.early_stopping * n_samples)
+        n_held_out = min(n_held_out, _MAX_HELD_OUT)
+        if n_held_out < _MIN_HELD_OUT:
+            n_held_out = 0
+        task = self._task(n_samples - n_held_out, device)
+        network = self._new_network(pairs.rows, generator).to(device)
+        schedule = Schedule(
+            max_iter=self.max_iter,
+            learning_rate=self.learning_rate_init,
+            weight_decay=self.alpha,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            policy="one_cycle",
+            n_steps=task.n_steps,
+        )
+        anchors = order[n_held_out:]
+
+        def epoch_losses():
+            for _ in range(task.n_steps):
+                chosen = anchors[rng.randint(len(anchors), size=task.batch_size)]
+                yield _pair_loss(network, pairs, chosen, task, rng)
+
+        def validate():
+            return _held_out_loss(network, pairs, order[:n_held_out], task)
+
+        try:
+            with progress_bar(self.verbose, "siamese", self.max_iter) as progress:
+                history = train(
+                    network,
+                    epoch_losses,
+                    schedule,
+                    validate=validate if n_held_out else None,
+                    interrupts=Interrupts(),
+                    progress=progress,
+                )
+        except NonFiniteLossError as error:
+            raise ValueError(
+                "The siamese loss is not a finite number, even after lowering the "
+                f"learning rate: learning_rate_init={self.learning_rate_init}. Lower "
+                "it further or look for extreme values in X."
+            ) from error
+        return network, history
+
+    def _task(self, n_rows, device):
+        """Resolve what the number of rows decides."""
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = int(np.clip(n_rows // 4, 64, 1024))
+        batch_size = min(batch_size, n_rows)
+        n_steps = np.clip(-(-n_rows // batch_size), _MIN_EPOCH_STEPS, _MAX_EPOCH_STEPS)
+        return _Task(
+            loss=self.loss,
+            margin=float(self.margin),
+            repulsion=float(self.repulsion),
+            batch_size=batch_size,
+            n_steps=int(n_steps),
+            device=device,
+        )
+
+    def _new_network(self, rows, generator):
+        """The perceptron with random weights, on the CPU."""
+        hidden = self.hidden_layer_sizes
+        if hidden is None:
+            hidden = next(h for n, h in _HIDDEN_LAYERS.items() if len(rows) >= n)
+        sizes = [rows.X.shape[1], *layer_sizes(hidden), self.n_components_]
+        return BatchNormMLP(MLP(sizes, self.activation, generator))
+
+    def transform(self, X):
+        """Map rows to the learned space.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components_)
+            float32 for float32 rows, float64 for others. Each row is mapped on its
+            own, in float64.
+        """
+        check_is_fitted(self)
+        X = validate_rows(self, X, reset=False)
+        points = forward_in_blocks(
+            self.network_,
+            lambda rows: dense_rows(X, rows),
+            X.shape[0],
+            device=resolve_device(self.device),
+        )
+        return like_rows(points, X)
+
+
+def _standardised(rows):
+    """All rows in float32, for distances; sparse ones are not centred."""
+    if sparse.issparse(rows.X):
+        return sparse.csr_array((rows.X / rows.scale).astype(np.float32))
+    return rows.batch(slice(None)).astype(np.float32)
+
+
+def _pair_loss(network, pairs, anchors, task, rng):
+    """The loss of a partner of each anchor, and of what is known besides."""
+    places = rng.randint(pairs.partners.shape[1], size=len(anchors))
+    partners = pairs.partners[anchors, places]
+    together, apart = _known(pairs.constraints, task, rng)
+    involved = np.concatenate([anchors, partners, *together.T, *apart.T])
+    inputs = to_tensor(
+        pairs.rows.batch(involved), device=task.device, dtype=torch.float32
+    )
+    outputs = network(inputs)  # (b + b + 2 t + 2 a, n_components)
+    b, t = len(anchors), len(together)
+    sides = outputs.split([b, b, t, t, len(apart), len(apart)])
+    against = rng.randint(2 * b, size=_NEGATIVES)
+    squared = _squared_distances(sides[0], outputs[: 2 * b][against])  # (b, 64)
+    excluded = _same_row(anchors, involved[against], pairs.constraints)
+    negative = squared[~to_tensor(excluded, device=task.device, dtype=torch.bool)]
+    loss = _contrast(_squared(sides[0], sides[1]), negative, task)
+    if t or len(apart):
+        known = _squared(sides[2], sides[3]), _squared(sides[4], sides[5])
+        loss = loss + _contrast(*known, task)
+    return loss
+
+
+def _known(constraints, task, rng):
+    """Pairs of rows known to belong together, and known not to; (m, 2) each."""
+    if constraints is None:
+        return np.empty((0, 2), dtype=np.int64), np.empty((0, 2), dtype=np.int64)
+    size = min(_KNOWN_PAIRS, task.batch_size)
+    return constraints.sample_together(size, rng), constraints.sample_apart(size, rng)
+
+
+def _same_row(anchors, others, constraints):
+    """Pairs that are no negative ones: a row with itself or with its group."""
+    same = anchors[:, None] == others[None, :]
+    if constraints is not None:
+        groups = constraints.groups
+        mine, theirs = groups[anchors][:, None], groups[others][None, :]
+        same |= (mine == theirs) & (mine >= 0)
+    return same
+
+
+def _squared(a, b):
+    return (a - b).square().sum(dim=1)
+
+
+def _squared_distances(a, b):
+    """*Squared* distances of all pairs, (m, n), at least 0."""
+    squares = a.square().sum(dim=1)[:, None] + b.square().sum(dim=1)[None, :]
+    return (squares - 2.0 * a @ b.T).clamp(min=0.0)
+
+
+def _contrast(positive, negative, task):
+    if task.loss == "contrastive":
+        return margin_loss(positive, negative, task.margin)
+    return heavy_tailed_loss(positive, negative, task.repulsion)
+
+
+def _held_out_loss(network, pairs, rows, task):
+    """The loss of held-out rows, the same pairs each time, by the running means."""
+    network.eval()
+    try:
+        with torch.no_grad():
+            rng = np.random.RandomState(0)
+            return float(_pair_loss(network, pairs, rows, task, rng))
+    finally:
+        network.train()
