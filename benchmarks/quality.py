@@ -13,7 +13,6 @@ makes one). A data set or a package that is missing is named and left out.
 
 import argparse
 import functools
-import hashlib
 import json
 import os
 import subprocess
@@ -25,18 +24,17 @@ import numpy as np
 from data import DEVELOPMENT, HELD_OUT, MissingDataError, named
 from quality_run import METHODS, OURS
 from quality_summary import MAX_ROWS, PEERS, count, sources, summarise, verdict
-from report import RESULTS, processor
+from report import RESULTS, ROOT, Book, processor, say, source
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from skspectralnet.metrics import clustering_accuracy
 
-ROOT = Path(__file__).resolve().parents[1]
 OTHER_ENVIRONMENT = ("UMAP + mixture",)
 
 
 def main(arguments):
     options = _options(arguments)
-    book = Book(options.results)
+    book = QualityBook(options.results)
     if options.table:
         print_table(book.record["runs"])
         return 0
@@ -157,22 +155,11 @@ def labels_of(name):
     return named(name)[1]
 
 
-def source():
-    """Eight digits that stand for the text of the package."""
-    digest = hashlib.sha256()
-    for path in sorted((ROOT / "skspectralnet").glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:8]
-
-
-class Book:
-    """quality.json: read once, replaced as a whole after each run."""
+class QualityBook(Book):
+    """quality.json: runs of several packages, each with its versions."""
 
     def __init__(self, path):
-        self.path = path
-        self.record = {"command": "", "processor": "", "versions": {}, "runs": []}
-        if path.exists():
-            self.record = json.loads(path.read_text())
+        super().__init__(path, ("data", "method", "seed"))
 
     def begin(self, arguments):
         """Note the command and the processor of what is added from here on."""
@@ -194,7 +181,7 @@ class Book:
         """
         text = source() if method in OURS else None
         return any(
-            _key(run) == (name, method, seed)
+            self.names(run) == (name, method, seed)
             and run.get("source") == text
             and (busy or not run.get("busy"))
             for run in self.record["runs"]
@@ -202,28 +189,16 @@ class Book:
 
     def add(self, run, versions):
         """Put a run in the place of the one with its key, and write the file."""
-        runs = [old for old in self.record["runs"] if _key(old) != _key(run)]
-        order = [*DEVELOPMENT, *HELD_OUT]
-        methods = list(METHODS)
-        self.record["runs"] = sorted(
-            [*runs, run],
-            key=lambda run: (
+        order, methods = [*DEVELOPMENT, *HELD_OUT], list(METHODS)
+        self.record["versions"] |= versions
+        self.replace(
+            run,
+            lambda run: (
                 order.index(run["data"]),
                 methods.index(run["method"]),
                 run["seed"],
             ),
         )
-        self.record["versions"] |= versions
-        self._write()
-
-    def _write(self):
-        head = {key: value for key, value in self.record.items() if key != "runs"}
-        lines = ",\n  ".join(json.dumps(run) for run in self.record["runs"])
-        text = json.dumps(head, indent=1)[:-2] + f',\n "runs": [\n  {lines}\n ]\n}}\n'
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        part = self.path.with_suffix(".part")
-        part.write_text(text)
-        part.replace(self.path)
 
 
 def print_table(runs):
@@ -263,15 +238,6 @@ def _print_verdicts(found, method):
 
 
 _SCORES = ("nmi", "acc", "ari")
-
-
-def _key(run):
-    return run["data"], run["method"], run["seed"]
-
-
-def say(text, end="\n"):
-    """Progress, on the standard error."""
-    print(text, end=end, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

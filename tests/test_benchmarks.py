@@ -82,7 +82,7 @@ def test_a_call_goes_on_where_the_last_one_stopped(module, tmp_path, capsys):
 
 def test_what_is_there_depends_on_the_package_and_the_machine(module, tmp_path):
     quality = module("quality")
-    book = quality.Book(tmp_path / "quality.json")
+    book = quality.QualityBook(tmp_path / "quality.json")
     run = {"data": "iris", "method": "skspectralnet", "seed": 0, "source": "old"}
     book.add(run, {})
     assert not book.has("iris", "skspectralnet", 0, busy=True)
