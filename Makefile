@@ -63,12 +63,15 @@ bench: $(READY) ## all benchmarks, into benchmarks/results
 	$(RUN) benchmarks/orthonorm.py
 	$(RUN) benchmarks/assignment.py
 	$(RUN) benchmarks/mnist.py
+	$(RUN) benchmarks/supervised.py
+	$(RUN) benchmarks/neighbors.py
 	$(RUN) benchmarks/small.py
 
-bench-quality: $(READY) ## named data sets, with peers where bench-env was made; hours
+bench-quality: $(READY) ## named data sets and variants, peers after bench-env; hours
 	$(RUN) benchmarks/quality.py $(PEER)
 	$(RUN) benchmarks/quality.py $(PEER) --held-out
 	$(if $(PEER),$(RUN) benchmarks/mnist_peer.py $(PEER))
+	$(RUN) benchmarks/siamese.py
 
 bench-env: $(READY) ## the packages and tables that the benchmarks compare with
 	$(call check_python)

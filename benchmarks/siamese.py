@@ -1,0 +1,125 @@
+"""What the defaults of the learned space were chosen from: variants on small data.
+
+    python benchmarks/siamese.py [--variants NAME ...] [--data NAME ...] [--seeds N]
+
+NMI of each variant of :data:`VARIANTS`, one parameter away from the default, on the
+smaller of the development data sets; seeds 0 to 2. Each run is in
+``results/siamese.json`` when it ends: the same command goes on after an interruption,
+and leaves out what the present text of the package has run. A data set that is missing
+is named and left out.
+"""
+
+import argparse
+import functools
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+from data import named
+from report import RESULTS, Book, Stopwatch, go_through, scores, spread
+from sklearn.exceptions import ConvergenceWarning
+
+from skspectralnet import SiameseEmbedding, SpectralNetClustering
+
+DATA = ("digits", "pendigits", "usps", "texture", "segment", "breast cancer")
+VARIANTS = {
+    "default": {},
+    "metric_learner=None": {"metric_learner": None},
+    **{
+        f"pairs of {k} neighbours": {"metric_learner": SiameseEmbedding(n_neighbors=k)}
+        for k in (5, 10, 15)
+    },
+    "contrastive loss": {"metric_learner": SiameseEmbedding(loss="contrastive")},
+    **{f"n_neighbors={k}": {"n_neighbors": k} for k in (5, 10, 20, 40)},
+    **{f"diffusion_time={t}": {"diffusion_time": t} for t in (0, 8, 16)},
+    **{f'assign_labels="{a}"': {"assign_labels": a} for a in ("mixture", "cluster_qr")},
+    'encoder="autoencoder"': {"encoder": "autoencoder"},
+}
+MEASURES = ("nmi", "acc", "ari", "cpu")
+
+
+@functools.lru_cache(maxsize=1)
+def rows_of(name):
+    """Rows and classes of a data set; kept for the next run."""
+    return named(name)
+
+
+def measure(variant, name, seed):
+    """Scores and CPU seconds of one fit."""
+    X, y = rows_of(name)
+    n_clusters = len(np.unique(y))
+    model = SpectralNetClustering(n_clusters, random_state=seed, **VARIANTS[variant])
+    with Stopwatch() as watch, warnings.catch_warnings():
+        # A variant may stop at max_iter or lose a cluster: its scores say so.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X)
+    return scores(y, model.labels_) | {"cpu": watch.cpu}
+
+
+def summarise(runs):
+    """{variant: {data: {measure: spread}}}, in the order of the variants."""
+    found = {variant: {name: [] for name in DATA} for variant in VARIANTS}
+    for run in runs:
+        if run["variant"] in found:
+            found[run["variant"]][run["data"]].append(run)
+    return {
+        variant: {
+            name: {key: spread([run[key] for run in rows]) for key in MEASURES}
+            for name, rows in of_data.items()
+            if rows
+        }
+        for variant, of_data in found.items()
+        if any(of_data.values())
+    }
+
+
+def overall(of_data):
+    """Mean over the data sets of the mean and of the worst NMI; how many those are."""
+    mean, worst = (
+        float(np.mean([row["nmi"][key] for row in of_data.values()]))
+        for key in ("mean", "min")
+    )
+    return mean, worst, len(of_data)
+
+
+def print_table(runs):
+    """Mean / worst NMI of each variant and data set."""
+    print(f"{'NMI, mean / worst':28}", *(f"{name:>13}" for name in DATA), "all, mean")
+    for variant, of_data in summarise(runs).items():
+        cells = [
+            f"{row['nmi']['mean']:.3f} / {row['nmi']['min']:.3f}" if row else ""
+            for row in map(of_data.get, DATA)
+        ]
+        mean, worst, count = overall(of_data)
+        print(
+            f"{variant:28}",
+            *(f"{cell:>13}" for cell in cells),
+            f"{mean:.3f} / {worst:.3f} of {count}",
+        )
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    add("--data", nargs="+", default=list(DATA), choices=list(DATA))
+    add("--seeds", type=int, default=3, help="0 to N - 1; 3 unless given")
+    add("--results", type=Path, default=RESULTS / "siamese.json")
+    options = parser.parse_args(arguments)
+    wanted = [
+        (variant, name, seed)
+        for name in options.data
+        for variant in options.variants
+        for seed in range(options.seeds)
+    ]
+    book = Book(options.results, ("variant", "data", "seed"))
+    status = go_through(book, "python benchmarks/siamese.py", wanted, measure)
+    print_table(book.record["runs"])
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
