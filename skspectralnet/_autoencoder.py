@@ -363,7 +363,7 @@ class Autoencoder(RowTransformer):
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, n_components_)
+        Z : ndarray of shape (n_samples, `n_components_`)
             float32 for float32 rows, float64 for others. Each row is mapped on its
             own, in float64.
         """
@@ -382,7 +382,7 @@ class Autoencoder(RowTransformer):
 
         Parameters
         ----------
-        Z : array-like of shape (n_samples, n_components_)
+        Z : array-like of shape (n_samples, `n_components_`)
 
         Returns
         -------

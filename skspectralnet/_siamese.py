@@ -413,7 +413,7 @@ class SiameseEmbedding(RowTransformer):
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, n_components_)
+        Z : ndarray of shape (n_samples, `n_components_`)
             float32 for float32 rows, float64 for others. Each row is mapped on its
             own, in float64.
         """
