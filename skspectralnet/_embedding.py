@@ -477,13 +477,18 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         ``"unnormalized"`` divided by the largest degree first). 0 leaves the
         eigenvectors as they are. ``"auto"`` chooses t so that the last
         component keeps :math:`e^{-1/2}` of its length.
-    encoder : {"auto"}, transformer or None, default="auto"
+    encoder : {"auto", "autoencoder"}, transformer or None, default="auto"
         First stage, from rows to codes. ``"auto"``: rows of more than 100 columns
         are reduced to 100 by PCA, or by TruncatedSVD where they are sparse or
-        ``metric="cosine"``; others stay as they are. A scikit-learn transformer is
+        ``metric="cosine"``; others stay as they are. ``"autoencoder"``: an
+        :class:`Autoencoder` with default parameters. A scikit-learn transformer is
         cloned and fitted; its unset ``random_state`` is drawn from `random_state`.
-    metric_learner : transformer or None, default=None
+    metric_learner : {"auto", "siamese"}, transformer or None, default="auto"
         Second stage, from codes to the points between which distances are taken.
+        ``"siamese"``: a :class:`SiameseEmbedding` with default parameters.
+        ``"auto"``: the same for at least 500 rows with codes of more than 3 columns,
+        and wherever labels or links are given; otherwise none. A transformer is
+        cloned, seeded and fitted as an `encoder` is.
     network_input : {"metric", "code"}, default="metric"
         What the network sees: the points of the metric learner, or the codes, as in
         [1]_. ``"code"`` needs a `metric_learner`.
