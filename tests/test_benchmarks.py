@@ -1,4 +1,4 @@
-"""The benchmark of quality: its data sets, one small run, and that it goes on."""
+"""The benchmarks: their data sets, small runs, and that they go on."""
 
 import importlib
 import json
@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from skspectralnet import SpectralNetClustering
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
@@ -129,3 +131,109 @@ def test_a_verdict_is_by_the_mean_against_the_best_peer(module, ours, expected):
     found = summary.summarise(runs)["iris"]
     assert summary.verdict(found, "skspectralnet") == expected
     assert summary.verdict(found, "never run") is None
+
+
+@pytest.mark.parametrize("name", ["mnist", "neighbors", "siamese", "supervised"])
+def test_help_says_what_a_benchmark_measures(module, name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        module(name).main(["--help"])
+    assert stop.value.code == 0
+    assert f"python benchmarks/{name}.py" in capsys.readouterr().out
+
+
+def test_settings_of_the_benchmarks_are_valid(module):
+    X, y = np.random.RandomState(0).uniform(size=(60, 4)), np.arange(60) % 3
+    settings = [*module("mnist").SETTINGS.items(), *module("siamese").VARIANTS.items()]
+    for name, parameters in settings:
+        model = SpectralNetClustering(3, max_iter=1).set_params(**parameters)
+        # Labels of a wrong length are refused after the parameters are checked.
+        with pytest.raises(ValueError, match="partial_labels has 59 entries"):
+            model.fit(X, partial_labels=y[1:])
+        assert name
+
+
+def test_runs_are_made_once_and_after_a_change_again(module, tmp_path, monkeypatch):
+    report, made = module("report"), []
+
+    def measure(name, seed):
+        made.append((name, seed))
+        if name == "gone":
+            raise module("data").MissingDataError("gone is missing")
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return {"value": seed / 3}
+
+    def go():
+        book = report.Book(tmp_path / "new" / "book.json", ("name", "seed"))
+        wanted = [("a", 0), ("gone", 0), ("a", 1)]
+        status = report.go_through(book, "command", wanted, measure)
+        return status, [(run["name"], run["seed"]) for run in book.record["runs"]]
+
+    assert go() == (130, [("a", 0)])  # the third is interrupted
+    assert go() == (0, [("a", 0), ("a", 1)])
+    assert made[3:] == [("gone", 0), ("a", 1)]
+    record = json.loads((tmp_path / "new" / "book.json").read_text())
+    assert record["runs"][1]["value"] == 0.3333
+    assert {"command", "processor", "threads", "versions"} < record.keys()
+    monkeypatch.setattr(report, "source", lambda: "another text")
+    go()
+    assert made[5:] == [("a", 0), ("gone", 0), ("a", 1)]
+
+
+def test_a_small_run_with_labels_and_without(module, tmp_path, capsys):
+    supervised, path = module("supervised"), tmp_path / "supervised.json"
+    call = ["--data", "nested C's", "--max-rows", "300", "--seeds", "1"]
+    assert supervised.main([*call, "--results", str(path)]) == 0
+    assert "nested C's" in capsys.readouterr().out
+    runs = json.loads(path.read_text())["runs"]
+    assert [run["labels"] for run in runs] == ["without", "with"]
+    assert all(run["rows"] == 300 for run in runs)
+    assert all(0 < run["hidden_acc"] <= 1 for run in runs)
+    difference = supervised.summarise(runs)["nested C's"]["ari"]["difference"]
+    assert difference["min"] == pytest.approx(runs[1]["ari"] - runs[0]["ari"], abs=2e-4)
+
+
+def test_both_fits_of_a_seed_see_the_same_rows(module, global_random_seed):
+    supervised = module("supervised")
+    name = "nested C's"
+    X, y, partial = supervised.rows_of(name, global_random_seed, None)
+    again = supervised.rows_of(name, global_random_seed, None)
+    for a, b in zip((X, y, partial), again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    known = partial >= 0
+    assert known.sum() == 60  # 2 % of 3,000
+    np.testing.assert_array_equal(partial[known], y[known])
+
+
+def test_small_searches_are_measured(module, tmp_path, monkeypatch):
+    neighbors, path = module("neighbors"), tmp_path / "neighbors.json"
+    monkeypatch.setattr(neighbors, "SIZES", (400, 500))
+    rows = np.random.RandomState(0).standard_normal((500, 3)).astype(np.float32)
+    monkeypatch.setattr(neighbors, "rows_of", lambda n_rows: rows[:n_rows])
+    call = ["--algorithms", "exact", "cells", "--results", str(path)]
+    assert neighbors.main([*call, "--max-rows", "400", "--seeds", "2"]) == 0
+    found = neighbors.summarise(json.loads(path.read_text())["runs"])
+    assert list(found) == [(400, "exact"), (400, "cells")]
+    assert found[400, "exact"]["recall"]["values"] == [1.0]
+    assert len(found[400, "cells"]["recall"]["values"]) == 2
+
+
+def test_a_variant_is_summed_up_over_its_data(module):
+    siamese = module("siamese")
+    rest = dict.fromkeys(("acc", "ari"), 1.0)
+    runs = [
+        {
+            "variant": "default",
+            "data": name,
+            "seed": seed,
+            "nmi": nmi,
+            "cpu": 2.0,
+            **rest,
+        }
+        for name, values in {"digits": [0.8, 0.9], "usps": [0.6, 0.6]}.items()
+        for seed, nmi in enumerate(values)
+    ]
+    found = siamese.summarise(runs)
+    assert list(found) == ["default"]
+    # Means .85 and .6, worst .8 and .6; two seconds for each of two data sets.
+    assert siamese.overall(found["default"]) == pytest.approx((0.725, 0.7, 4.0, 2))
