@@ -15,6 +15,10 @@ import matplotlib
 
 matplotlib.use("Agg")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+import mnist
+import neighbors
+import siamese
+import supervised
 from data import DEVELOPMENT, HELD_OUT
 from matplotlib import pyplot as plt
 from quality_summary import PEERS, count, sources, summarise, verdict
@@ -39,6 +43,9 @@ def make_all():
         "mnist_peer": {"mnist_peer": mnist_peer_text},
         "shapes": {"shapes": shapes_table, "peer": peer_table},
         "mnist": {"mnist": mnist_table},
+        "neighbors": {"neighbors": neighbors_table},
+        "supervised": {"supervised": supervised_table},
+        "siamese": {"siamese": siamese_table},
         "orthonorm": {"orthonorm": orthonorm_table, "orthonorm_figure": figure_text},
         "assignment": {"assignment": assignment_table},
         "score": {"score": score_table},
@@ -48,7 +55,7 @@ def make_all():
         for target, table in tables.items():
             text = missing(name) if record is None else table(record)
             _write(f"{target}.inc", text)
-        of_file = quality_provenance if "runs" in (record or ()) else provenance
+        of_file = quality_provenance if name == "quality" else provenance
         text = "" if record is None else of_file(record)
         _write(f"{name}_provenance.inc", text)
     _write("changes.inc", restructured(DOCS.parent / "CHANGES.md"))
@@ -189,24 +196,99 @@ def peer_table(record):
 
 def mnist_table(record):
     """Accuracy, NMI, ARI and seconds of each setting on MNIST."""
-    header = ["setting", "fits", "ACC", "NMI", "NMI, worst", "ARI", "wall", "CPU"]
+    header = ["setting", "fits", "ACC", "worst", "NMI", "worst", "ARI", "wall", "CPU"]
     rows = [
         [
-            _inline(result["setting"]),
-            len(result["nmi"]["values"]),
-            _with_deviation(result["acc"]),
-            _with_deviation(result["nmi"]),
-            _number(result["nmi"]["min"]),
-            _number(result["ari"]["mean"]),
-            _number(result["wall"]["median"], 1),
-            _number(result["cpu"]["median"], 1),
+            name,
+            len(row["nmi"]["values"]),
+            _with_deviation(row["acc"]),
+            _number(row["acc"]["min"]),
+            _with_deviation(row["nmi"]),
+            _number(row["nmi"]["min"]),
+            _number(row["ari"]["mean"]),
+            _number(row["wall"]["median"], 1),
+            _number(row["cpu"]["median"], 1),
         ]
-        for result in record["results"]
+        for name, row in mnist.summarise(record["runs"]).items()
     ]
     return table(header, rows) + (
-        "\nACC, NMI and ARI are means over the fits, with their standard deviation "
-        "after ±; seconds are medians.\n"
+        "\nMeans over the fits, with their standard deviation after ±; seconds are "
+        "medians.\n"
     )
+
+
+def neighbors_table(record):
+    """Recall and seconds of each search by the number of rows."""
+    columns = {run["rows"]: run["columns"] for run in record["runs"]}
+    header = ["rows", "columns", "search", "recall", "recall, worst", "wall", "CPU"]
+    rows = [
+        [
+            f"{n_rows:,}",
+            columns[n_rows],
+            f"``{algorithm}``",
+            _number(row["recall"]["mean"]),
+            _number(row["recall"]["min"]),
+            _number(row["wall"]["median"], 1),
+            _number(row["cpu"]["median"], 1),
+        ]
+        for (n_rows, algorithm), row in neighbors.summarise(record["runs"]).items()
+    ]
+    return table(header, rows) + (
+        "\nTen neighbours: of random rows of MNIST in 100 principal components up to "
+        "70,000 rows, of generated curved clusters beyond. Seconds are medians and "
+        "include the measurement of the recall.\n"
+    )
+
+
+def supervised_table(record):
+    """Scores with and without a few labels, and the difference seed by seed."""
+    header = [
+        "data",
+        "scored",
+        "score",
+        "seeds",
+        "without",
+        "with labels",
+        "difference, mean",
+        "worst",
+    ]
+    rows = [
+        [
+            name,
+            rows_scored,
+            score.upper(),
+            len(values["with"]["values"]),
+            _with_deviation(values["without"]),
+            _with_deviation(values["with"]),
+            f"{values['difference']['mean']:+.3f}",
+            f"{values['difference']['min']:+.3f}",
+        ]
+        for name, found in supervised.summarise(record["runs"]).items()
+        for part, rows_scored in supervised.PARTS.items()
+        for score in supervised.SCORES
+        for values in [found[part + score]]
+    ]
+    return table(header, rows) + (
+        "\nWith the labels of 2 % of the rows, drawn at random by the seed, and "
+        "without any; the difference is taken seed by seed.\n"
+    )
+
+
+def siamese_table(record):
+    """Mean and worst NMI of each variant on each data set."""
+    header = ["variant", *siamese.DATA, "all", "CPU"]
+    rows = []
+    for variant, of_data in siamese.summarise(record["runs"]).items():
+        cells = [
+            _mean_and_worst(of_data[name]["nmi"]) if name in of_data else "–"  # noqa: RUF001
+            for name in siamese.DATA
+        ]
+        all_data = siamese.overall(of_data)
+        complete = all_data.count == len(siamese.DATA)
+        mean = _number(all_data.mean) + ("" if complete else f" (of {all_data.count})")
+        name = f"``{variant}``" if "=" in variant else variant
+        rows.append([name, *cells, mean, _number(all_data.cpu, 0)])
+    return table(header, rows)
 
 
 def assignment_table(record):
@@ -317,10 +399,13 @@ def provenance(record):
     if "versions" not in record:
         return f"Made by ``{record['command']}``.\n"
     versions = ", ".join(f"{k} {v}" for k, v in record["versions"].items())
-    return (
+    text = (
         f"Made by ``{record['command']}`` on {record['processor']} "
         f"({record['threads']} threads) with {versions}.\n"
     )
+    if len(sources(record.get("runs", []))) > 1:
+        text += "The runs are of several versions of this package.\n"
+    return text
 
 
 def missing(name):
@@ -420,7 +505,11 @@ def _losses(result):
 
 
 def _aris(result):
-    return f"{_number(result['ari']['mean'])} / {_number(result['ari']['min'])}"
+    return _mean_and_worst(result["ari"])
+
+
+def _mean_and_worst(spread):
+    return f"{_number(spread['mean'])} / {_number(spread['min'])}"
 
 
 def _with_deviation(spread):
