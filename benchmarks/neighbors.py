@@ -7,8 +7,9 @@ generated curved clusters in 32 columns. Recall is the share of the true neighbo
 found, as :func:`nearest_neighbors` measures it on 1,000 rows; the seconds are those of
 the call, this measurement included, as a fit pays them, without what numba compiles at
 the first call of pynndescent. Exact search has nothing random and is run once.
-``pynndescent`` is left out where it is not installed; another environment's Python adds
-its runs to ``results/neighbors.json``, in which each run is when it ends.
+``pynndescent`` is left out where it is not installed (``pip install '.[ann]'``). Each
+run is in ``results/neighbors.json`` when it ends: the same command goes on, and another
+environment's Python adds what the first one lacks.
 """
 
 import argparse
