@@ -57,8 +57,8 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         `n_clusters`-th component keeps :math:`e^{-1/2}` of its length: eigenvectors
         after a gap in the spectrum vanish, those before it stay.
     encoder : {"auto", "autoencoder"}, transformer or None, default="auto"
-        First stage, from rows to codes. ``"auto"``: rows of more than 100 columns
-        are reduced to 100 by PCA, or by TruncatedSVD where they are sparse or
+        First stage, from rows to codes. ``"auto"``: rows of more than 50 columns
+        are reduced to 50 by PCA, or by TruncatedSVD where they are sparse or
         ``metric="cosine"``; others stay as they are. ``"autoencoder"``: an
         :class:`Autoencoder` with default parameters. A scikit-learn transformer is
         cloned and fitted; its unset ``random_state`` is drawn from `random_state`.
@@ -91,8 +91,8 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         :math:`1 / \sigma^2`, :math:`\sigma` the median distance to the
         `n_neighbors`-th neighbour in the batch.
     n_neighbors : int, default=None
-        Neighbours of a row inside its batch. None: 10, or one in 200 rows of a batch
-        of more than 2,000, or a fifth of a batch of fewer than 50.
+        Neighbours of a row inside its batch. None: 10, or 20 in a learned space, but
+        at most a fifth of the batch.
     laplacian : {"random_walk", "symmetric", "unnormalized"}, default="random_walk"
         Whose eigenvectors are learned: :math:`I - D^{-1} W`,
         :math:`I - D^{-1/2} W D^{-1/2}` or :math:`D - W`.
@@ -121,8 +121,9 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     max_iter : int, default=100
         Most epochs. An epoch is a pass over the rows, but at least 10 and at most
         100 batches; where one batch holds all rows, 7 steps on it.
-    tol : float, default=1e-2
-        An epoch improves when it lowers the loss by more than this share of it.
+    tol : float, default=None
+        An epoch improves when it lowers the loss by more than this share of it. None:
+        0.01 where one batch holds all rows, 0.002 where batches are random.
     n_iter_no_change : int, default=4
         Epochs without improvement before the learning rate is lowered; training
         ends when it would be lowered a second time.
@@ -258,7 +259,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         learning_rate_init=5e-3,
         batch_size="auto",
         max_iter=100,
-        tol=1e-2,
+        tol=None,
         n_iter_no_change=4,
         early_stopping=True,
         validation_fraction=0.1,

@@ -43,11 +43,16 @@ from skspectralnet._validation import (
 )
 
 # Rows wider than this are reduced to it by encoder="auto".
-_AUTO_WIDTH = 100
+_AUTO_WIDTH = 50
 # diffusion_time="auto": the K-th eigenvector keeps exp(-1/2) of its length. Those
 # after a gap vanish, those before it stay.
 _AUTO_DECAY = 0.1
 _SMALL_SAMPLE = 1000
+# n_neighbors=None: in a batch, between rows as they are and in a learned space.
+_NEIGHBORS, _LEARNED_NEIGHBORS = 10, 20
+# tol=None: of a loss that every step sees whole, and of one over random batches, which
+# can look settled long before a thin cluster is found (tests/test_quality.py).
+_WHOLE_TOL, _SAMPLED_TOL = 1e-2, 2e-3
 # metric_learner="auto" learns a space from so many rows of more columns than that.
 _LEARNED_ROWS, _PLAIN_COLUMNS = 500, 3
 
@@ -85,7 +90,7 @@ class _BaseSpectralNet(RowTransformer):
         "learning_rate_init": [above(0)],
         "batch_size": [at_least(2), StrOptions({"auto"})],
         "max_iter": [at_least(1)],
-        "tol": [at_least(0, Real)],
+        "tol": [at_least(0, Real), None],
         "n_iter_no_change": [at_least(1)],
         "early_stopping": ["boolean"],
         "validation_fraction": [share()],
@@ -320,7 +325,7 @@ class _BaseSpectralNet(RowTransformer):
 
     def _resolve_neighbors(self, batch_size):
         if self.n_neighbors is None:
-            fine = max(10, batch_size // 200)
+            fine = _NEIGHBORS if self.metric_learner_ is None else _LEARNED_NEIGHBORS
             return min(fine, max(2, batch_size // 5))  # not all rows of a small batch
         if self.n_neighbors >= batch_size:
             clipped = batch_size - 1
@@ -333,6 +338,12 @@ class _BaseSpectralNet(RowTransformer):
             return clipped
         return self.n_neighbors
 
+    def _resolve_tol(self, reader):
+        if self.tol is not None:
+            return self.tol
+        whole = reader.task.batch_size >= len(reader.inputs)
+        return _WHOLE_TOL if whole else _SAMPLED_TOL
+
     def _fit_network(self, reader, generator):
         """Train the perceptron of the map; set the curves."""
         hidden = self.hidden_layer_sizes
@@ -343,7 +354,7 @@ class _BaseSpectralNet(RowTransformer):
             max_iter=self.max_iter,
             learning_rate=self.learning_rate_init,
             weight_decay=self.alpha,
-            tol=self.tol,
+            tol=self._resolve_tol(reader),
             n_iter_no_change=self.n_iter_no_change,
         )
         try:
@@ -478,8 +489,8 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         eigenvectors as they are. ``"auto"`` chooses t so that the last
         component keeps :math:`e^{-1/2}` of its length.
     encoder : {"auto", "autoencoder"}, transformer or None, default="auto"
-        First stage, from rows to codes. ``"auto"``: rows of more than 100 columns
-        are reduced to 100 by PCA, or by TruncatedSVD where they are sparse or
+        First stage, from rows to codes. ``"auto"``: rows of more than 50 columns
+        are reduced to 50 by PCA, or by TruncatedSVD where they are sparse or
         ``metric="cosine"``; others stay as they are. ``"autoencoder"``: an
         :class:`Autoencoder` with default parameters. A scikit-learn transformer is
         cloned and fitted; its unset ``random_state`` is drawn from `random_state`.
@@ -512,8 +523,8 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         :math:`1 / \sigma^2`, :math:`\sigma` the median distance to the
         `n_neighbors`-th neighbour in the batch.
     n_neighbors : int, default=None
-        Neighbours of a row inside its batch. None: 10, or one in 200 rows of a batch
-        of more than 2,000, or a fifth of a batch of fewer than 50.
+        Neighbours of a row inside its batch. None: 10, or 20 in a learned space, but
+        at most a fifth of the batch.
     laplacian : {"random_walk", "symmetric", "unnormalized"}, default="random_walk"
         Whose eigenvectors are learned: :math:`I - D^{-1} W`,
         :math:`I - D^{-1/2} W D^{-1/2}` or :math:`D - W`.
@@ -542,8 +553,9 @@ class SpectralNetEmbedding(_BaseSpectralNet):
     max_iter : int, default=100
         Most epochs. An epoch is a pass over the rows, but at least 10 and at most
         100 batches; where one batch holds all rows, 7 steps on it.
-    tol : float, default=1e-2
-        An epoch improves when it lowers the loss by more than this share of it.
+    tol : float, default=None
+        An epoch improves when it lowers the loss by more than this share of it. None:
+        0.01 where one batch holds all rows, 0.002 where batches are random.
     n_iter_no_change : int, default=4
         Epochs without improvement before the learning rate is lowered; training
         ends when it would be lowered a second time.
@@ -645,7 +657,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         learning_rate_init=5e-3,
         batch_size="auto",
         max_iter=100,
-        tol=1e-2,
+        tol=None,
         n_iter_no_change=4,
         early_stopping=True,
         validation_fraction=0.1,

@@ -92,7 +92,7 @@ class SiameseEmbedding(RowTransformer):
     ----------
     n_components : int or "auto", default="auto"
         Dimensions of the space. ``"auto"``: as many as columns, at most 10.
-    n_neighbors : int, default=10
+    n_neighbors : int, default=5
         Nearest neighbours of a row that are its positive pairs; fewer where there are
         fewer rows.
     neighbors_algorithm : {"auto", "exact", "cells", "pynndescent"}, default="auto"
@@ -122,7 +122,7 @@ class SiameseEmbedding(RowTransformer):
     batch_size : int or "auto", default="auto"
         Positive pairs of a step. ``"auto"``: a quarter of the rows, at least 64 and at
         most 1,024.
-    max_iter : int, default=25
+    max_iter : int, default=36
         Epochs, unless training stops early. An epoch has a pair for each row, but at
         least 30 steps and at most 100.
     tol : float, default=1e-4
@@ -203,7 +203,7 @@ class SiameseEmbedding(RowTransformer):
         self,
         n_components="auto",
         *,
-        n_neighbors=10,
+        n_neighbors=5,
         neighbors_algorithm="auto",
         loss="heavy_tailed",
         margin=1.0,
@@ -213,7 +213,7 @@ class SiameseEmbedding(RowTransformer):
         alpha=1e-4,
         learning_rate_init=4e-3,
         batch_size="auto",
-        max_iter=25,
+        max_iter=36,
         tol=1e-4,
         n_iter_no_change=10,
         early_stopping=False,
