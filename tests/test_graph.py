@@ -27,11 +27,11 @@ def brute_force(X, k):
 
 def share_found(X, indices):
     """Share of the true neighbours among the found ones, over all rows."""
-    true = brute_force(X, indices.shape[1])
-    return (
-        np.mean([len(set(a) & set(b)) for a, b in zip(true, indices, strict=True)])
-        / (indices.shape[1])
-    )
+    distances = pairwise_distances(X)
+    np.fill_diagonal(distances, np.inf)
+    k = indices.shape[1]
+    true = np.argpartition(distances, k, axis=1)[:, :k]
+    return (true[:, :, None] == indices[:, None, :]).any(axis=2).mean()
 
 
 def clustered(seed, n=5000):
