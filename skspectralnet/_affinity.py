@@ -268,6 +268,8 @@ def overrule(affinity, known, together, apart):
     -------
     SparseAffinity or DenseAffinity
     """
+    if not len(known):
+        return affinity
     first, second = together.nonzero(as_tuple=True)
     if isinstance(affinity, DenseAffinity):
         matrix = affinity.matrix.clone()

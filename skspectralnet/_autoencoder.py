@@ -264,8 +264,8 @@ class Autoencoder(RowTransformer):
         if self.n_components == "auto":
             self.n_components_ = _code_width(rows, order)
         task = self._task(len(rows), device)
-        network = self._new_network(X.shape, generator).to(device)
         with gradients(device):
+            network = self._new_network(X.shape, generator).to(device)
             history = self._train(network, rows, order, task, generator)
             test = order[: task.n_held_out or _MAX_HELD_OUT]
             self.reconstruction_error_ = _mean_loss(network, rows, test, task)

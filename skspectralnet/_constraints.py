@@ -153,9 +153,12 @@ def checked_labels(partial_labels, n_samples):
             f"partial_labels has {len(labels)} entries for {n_samples} rows of X: "
             "expected one for each row, -1 where the label is unknown."
         )
-    if labels.dtype.kind not in "iub" and not (
-        labels.dtype.kind == "f" and np.array_equal(labels, np.round(labels))
-    ):
+    whole = labels.dtype.kind in "iub" or (
+        labels.dtype.kind == "f"
+        and np.array_equal(labels, np.round(labels))
+        and np.max(np.abs(labels), initial=0.0) < 2.0**53
+    )
+    if not whole:
         raise ValueError(
             "partial_labels must be integers, -1 where the label is unknown; got "
             f"values of type {labels.dtype}."
@@ -195,11 +198,11 @@ def _linked(labels, must):
     """The connected component of each row under equal labels and must-links."""
     n_samples = len(labels)
     known = np.flatnonzero(labels != _UNKNOWN)
-    n_labels = labels.max(initial=0) + 1
+    names, places = np.unique(labels[known], return_inverse=True)
     # Each label is a node of its own, after the rows.
     first = np.concatenate([must[:, 0], known])
-    second = np.concatenate([must[:, 1], n_samples + labels[known]])
-    size = n_samples + n_labels
+    second = np.concatenate([must[:, 1], n_samples + places])
+    size = n_samples + len(names)
     edges = sparse.coo_array((np.ones(len(first)), (first, second)), shape=(size, size))
     return connected_components(edges, directed=False)[1][:n_samples]
 

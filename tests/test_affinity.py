@@ -16,6 +16,7 @@ from skspectralnet._affinity import (
     dense_affinity,
     median_gamma,
     nearest_in_batch,
+    overrule,
     rbf_matrix,
     self_tuning_weights,
     sparse_affinity,
@@ -278,3 +279,74 @@ def test_rbf_falls_with_distance():
     weights = rbf_matrix(squared_distances(line(0, 1, 2, 4)), 0.3)[0]
     assert weights[1] > weights[2] > weights[3] > 0
     assert weights[0] == 0
+
+
+# --- overruled by what is known
+
+
+def random_relations(rng, b, m):
+    """m rows of a batch in three groups; the first two are known to be apart."""
+    known = torch.tensor(rng.permutation(b)[:m])
+    groups = torch.tensor(rng.randint(3, size=m))
+    together = groups[:, None] == groups
+    together.fill_diagonal_(False)
+    apart = (groups[:, None] + groups == 1) & (groups[:, None] != groups)
+    return known, together, apart
+
+
+def test_overruled_by_hand():
+    # Points 0, 1, 3, 7 with one neighbour each: 0-1 has weight 1, 1-3 and 3-7 1/2.
+    # The first and the last belong together, the first and the second do not.
+    known = torch.tensor([3, 0, 1])
+    together = torch.zeros(3, 3, dtype=torch.bool)
+    apart = together.clone()
+    together[0, 1] = together[1, 0] = True
+    apart[1, 2] = apart[2, 1] = True
+    expected = [[0, 0, 0, 1], [0, 0, 0.5, 0], [0, 0.5, 0, 0.5], [1, 0, 0.5, 0]]
+    graph = batch_affinity(line(0, 1, 3, 7), "nearest_neighbors", n_neighbors=1)
+    for affinity in (graph, dense_affinity(full(graph))):
+        found = overrule(affinity, known, together, apart)
+        assert type(found) is type(affinity)
+        assert_array_equal(full(found), expected)
+        assert_array_equal(found.degrees, [1, 0.5, 1, 1.5])
+
+
+@pytest.mark.parametrize("affinity", ["self_tuning", "nearest_neighbors"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("m", [0, 1, 20, 60])
+def test_sparse_and_dense_graphs_are_overruled_alike(affinity, dtype, m, rng):
+    graph = batch_affinity(random_points(rng, dtype=dtype), affinity, n_neighbors=7)
+    relations = random_relations(rng, 60, m)
+    found = overrule(graph, *relations)
+    dense = overrule(dense_affinity(full(graph)), *relations)
+    assert_allclose(full(found), full(dense), rtol=1e-6)
+    assert_allclose(found.degrees, dense.degrees, rtol=1e-5)
+    Y = random_points(rng, d=4)
+    assert_allclose(found.apply(Y), dense.apply(Y), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("affinity", NAMED)
+def test_overruled_graphs_keep_the_rest(affinity, rng):
+    graph = batch_affinity(random_points(rng), affinity, n_neighbors=7)
+    known, together, apart = random_relations(rng, 60, 25)
+    before, found = full(graph), overrule(graph, known, together, apart)
+    W = full(found)
+    assert_allclose(W, W.T, rtol=1e-12)
+    assert_array_equal(W.diagonal(), 0)
+    assert_allclose(found.degrees, W.sum(dim=1), rtol=1e-12)
+    block = W[known[:, None], known]
+    assert (block[together] == 1).all()
+    assert (block[apart] == 0).all()
+    told = torch.zeros(60, 60, dtype=torch.bool)
+    told[known[:, None], known] = together | apart
+    assert_allclose(W[~told], before[~told], rtol=1e-12)
+    assert_array_equal(full(graph), before)  # the one given is left as it was
+
+
+def test_rows_without_any_edge_left():
+    graph = batch_affinity(line(0, 1), "nearest_neighbors", n_neighbors=1)
+    known = torch.arange(2)
+    apart = ~torch.eye(2, dtype=torch.bool)
+    found = overrule(graph, known, torch.zeros(2, 2, dtype=torch.bool), apart)
+    assert_array_equal(full(found), np.zeros((2, 2)))
+    assert_array_equal(found.degrees, [0, 0])

@@ -24,7 +24,12 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skspectralnet import SpectralNetClustering, SpectralNetEmbedding
+from skspectralnet import (
+    Autoencoder,
+    SiameseEmbedding,
+    SpectralNetClustering,
+    SpectralNetEmbedding,
+)
 
 CENTERS = [[0, 0, 0], [8, 0, 8], [0, 9, 0]]
 X, Y = make_blobs(90, centers=CENTERS, cluster_std=0.5, random_state=0)
@@ -122,6 +127,15 @@ def wide(factor=1.0):
 
 
 INVALID = "must be .* Got .* instead"
+
+QUICK = SiameseEmbedding(3, hidden_layer_sizes=(32,), max_iter=15)
+# Labels of three rows of each blob, and links between them that agree.
+SOME = np.full(90, -1)
+for _label in range(3):
+    SOME[np.flatnonzero(_label == Y)[:3]] = _label
+SAME = [np.flatnonzero(_label == Y)[:2].tolist() for _label in range(3)]
+OTHER = [[SAME[0][0], SAME[1][0]], [SAME[1][1], SAME[2][1]]]
+KNOWLEDGE = ("partial_labels", "must_link", "cannot_link")
 
 # (what it is, rows, parameters, outcome). n_clusters=3 and n_components=2 unless set.
 BOTH = [
@@ -447,7 +461,7 @@ BOTH = [
     (
         "other metric learner",
         X,
-        {"metric_learner": "auto"},
+        {"metric_learner": "umap"},
         Raises(ValueError, INVALID),
     ),
     (
@@ -465,14 +479,176 @@ BOTH = [
     (
         "code without a metric learner",
         X,
-        {"network_input": "code"},
+        {"network_input": "code", "metric_learner": None},
         Raises(ValueError, "network_input='code' .*metric_learner=None"),
+    ),
+    (
+        "metric learner without transform",
+        X,
+        {"metric_learner": DBSCAN()},
+        Raises(ValueError, INVALID),
+    ),
+    (
+        "a clusterer as metric learner",
+        X,
+        {"metric_learner": "kmeans"},
+        Raises(ValueError, INVALID),
+    ),
+    (
+        "a network as encoder",
+        X,
+        {"encoder": torch.nn.Identity()},
+        Raises(ValueError, INVALID),
+    ),
+    ("a function as encoder", X, {"encoder": np.tanh}, Raises(ValueError, INVALID)),
+    ("autoencoder", X, {"encoder": "autoencoder"}, Works()),
+    ("siamese", X, {"metric_learner": "siamese"}, Works()),
+    ("auto stages", X, {"metric_learner": "auto", "network_input": "code"}, Works()),
+    (
+        "fewer rows than neighbours of the siamese stage",
+        X[:6],
+        {"metric_learner": "siamese"},
+        Works(finds=False),
+    ),
+    (
+        "siamese: duplicates",
+        np.tile(X, (5, 1)),
+        {"metric_learner": QUICK},
+        Works(finds=False),
+    ),
+    ("siamese: each row often", distinct(3), {"metric_learner": QUICK}, Works(False)),
+    ("siamese: sparse", sparse.csr_array(X), {"metric_learner": QUICK}, Works()),
+    ("siamese: times 1e300", X * 1e300, {"metric_learner": QUICK}, Works()),
+    # --- labels and links
+    ("labels", X, {"partial_labels": SOME}, Works()),
+    ("all labels", X, {"partial_labels": Y}, Works()),
+    (
+        "labels without a learner",
+        X,
+        {"partial_labels": SOME, "metric_learner": None},
+        Works(),
+    ),
+    ("labels that are floats", X, {"partial_labels": SOME * 1.0}, Works()),
+    ("no label known", X, {"partial_labels": np.full(90, -1)}, Works()),
+    (
+        "one cluster in the labels",
+        X,
+        {"partial_labels": np.where(SOME == 0, 0, -1)},
+        Works(),
+    ),
+    (
+        "labels of duplicates that differ",
+        np.tile(X, (2, 1)),
+        {
+            "partial_labels": np.r_[np.full(90, -1), (Y + 1) % 3],
+            "metric_learner": QUICK,
+        },
+        Works(),
+    ),
+    ("links", X, {"must_link": SAME, "cannot_link": OTHER}, Works()),
+    ("no links", X, {"must_link": [], "cannot_link": np.empty((0, 2))}, Works()),
+    (
+        "labels of a wrong length",
+        X,
+        {"partial_labels": Y[:89]},
+        Raises(ValueError, "partial_labels has 89 entries for 90 rows"),
+    ),
+    (
+        "labels in a table",
+        X,
+        {"partial_labels": np.c_[Y, Y]},
+        Raises(ValueError, "1d array"),
+    ),
+    (
+        "label -2",
+        X,
+        {"partial_labels": Y - 2},
+        Raises(ValueError, "partial_labels .*got -2"),
+    ),
+    (
+        "labels of halves",
+        X,
+        {"partial_labels": Y / 2},
+        Raises(ValueError, "partial_labels must be integers"),
+    ),
+    (
+        "labels in words",
+        X,
+        {"partial_labels": np.array(["a", "b", "c"])[Y]},
+        Raises(ValueError, "partial_labels must be integers"),
+    ),
+    (
+        "a label NaN",
+        X,
+        {"partial_labels": np.where(Y == 1, np.nan, Y)},
+        Raises(ValueError, "partial_labels must be integers"),
+    ),
+    (
+        "contradictory links",
+        X,
+        {"must_link": [[0, 1], [1, 2]], "cannot_link": [[2, 0]]},
+        Raises(ValueError, "Contradiction: cannot_link .*rows 2 and 0"),
+    ),
+    (
+        "a must-link between labels",
+        X,
+        {"partial_labels": SOME, "must_link": OTHER},
+        Raises(ValueError, "Contradiction: must_link joins row"),
+    ),
+    (
+        "a cannot-link inside a label",
+        X,
+        {"partial_labels": SOME, "cannot_link": SAME},
+        Raises(ValueError, "Contradiction: cannot_link separates"),
+    ),
+    (
+        "a row apart from itself",
+        X,
+        {"cannot_link": [[4, 4]]},
+        Raises(ValueError, "Contradiction: cannot_link .*rows 4 and 4"),
+    ),
+    (
+        "a link to a row that is not there",
+        X,
+        {"must_link": [[0, 90]]},
+        Raises(ValueError, "must_link names row 90, but X has the rows 0 to 89"),
+    ),
+    (
+        "a link to row -1",
+        X,
+        {"cannot_link": [[0, -1]]},
+        Raises(ValueError, "cannot_link names row -1"),
+    ),
+    (
+        "links of three",
+        X,
+        {"must_link": [[0, 1, 2]]},
+        Raises(ValueError, r"must_link .*shape \(1, 3\)"),
+    ),
+    (
+        "links of floats",
+        X,
+        {"cannot_link": [[0.0, 1.0]]},
+        Raises(ValueError, "cannot_link .*float64"),
     ),
     ("code", X, {"network_input": "code", "metric_learner": StandardScaler()}, Works()),
 ]
 
 CLUSTERING = [
     ("no cluster", X, {"n_clusters": 0}, Raises(ValueError, INVALID)),
+    (
+        "a label beyond the clusters",
+        X,
+        {"partial_labels": np.where(Y == 2, 3, Y)},
+        Raises(ValueError, "label 3, but .* n_clusters=3 .*from 0 to 2"),
+    ),
+    (
+        "one cluster, labelled",
+        X,
+        {"n_clusters": 1, "partial_labels": Y * 0},
+        Works(False),
+    ),
+    ("all labels the same", X, {"partial_labels": Y * 0}, Works(False)),
     ("-1 clusters", X, {"n_clusters": -1}, Raises(ValueError, INVALID)),
     ("2.0 clusters", X, {"n_clusters": 2.0}, Raises(ValueError, INVALID)),
     ("2.5 clusters", X, {"n_clusters": 2.5}, Raises(ValueError, INVALID)),
@@ -585,29 +761,50 @@ def table(own):
     return [*own, *(row for row in BOTH if row[0] not in names)]
 
 
+# Rows and knowledge of the table that say the same to a siamese network alone.
+SIAMESE = [
+    *(
+        case
+        for case in BOTH
+        if not set(case[2]) - set(KNOWLEDGE) and case[0] != "plain"
+    ),
+    ("too few rows for the neighbours", X[:4], {"n_neighbors": 10}, Works(False)),
+    ("two rows", X[:2], {}, Works(False)),
+    ("equal rows", np.ones((90, 3)), {}, Works(False)),
+]
+# What only the first stage or the graph of the others refuses.
+SIAMESE = [
+    (name, rows, params, Works(False) if "wide" in name or "zeros" in name else outcome)
+    for name, rows, params, outcome in SIAMESE
+]
+
 CASES = [
     pytest.param(estimator, *case[1:], id=f"{kind}: {case[0]}")
-    for kind, estimator, own in [
-        ("clustering", SpectralNetClustering(3, random_state=0), CLUSTERING),
-        ("embedding", SpectralNetEmbedding(2, random_state=0), EMBEDDING),
+    for kind, estimator, cases in [
+        ("clustering", SpectralNetClustering(3, random_state=0), table(CLUSTERING)),
+        ("embedding", SpectralNetEmbedding(2, random_state=0), table(EMBEDDING)),
+        ("siamese", clone(QUICK).set_params(random_state=0), SIAMESE),
     ]
-    for case in table(own)
+    for case in cases
 ]
 
 
-def fit(estimator, rows):
+def fit(estimator, rows, **known):
     """The fitted estimator and the warnings on the way."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        return estimator.fit(rows), caught
+        return estimator.fit(rows, **known), caught
 
 
 def check_usable(model, rows):
     """What every fitted model must do."""
     Z = model.transform(rows)
-    assert Z.shape[1] == len(model.eigenvalues_) == len(model.component_weights_) > 0
     assert np.isfinite(Z).all()
     assert np.isfinite(model.loss_curve_).all()
+    if isinstance(model, SiameseEmbedding):
+        assert Z.shape[1] == model.n_components_
+        return
+    assert Z.shape[1] == len(model.eigenvalues_) == len(model.component_weights_) > 0
     assert (np.diff(model.eigenvalues_) >= 0).all()
     if hasattr(model, "labels_"):
         labels = model.labels_
@@ -622,13 +819,13 @@ def check_usable(model, rows):
         assert_array_equal(model.embedding_, Z)
 
 
-def check_finds(model, n_rows):
+def check_finds(model, rows):
     """The three blobs, for rows that follow X."""
-    y = np.resize(Y, n_rows)
+    y = np.resize(Y, rows.shape[0] if hasattr(rows, "shape") else len(rows))
     if hasattr(model, "labels_"):
         assert adjusted_rand_score(y, model.labels_) == 1.0
     else:
-        Z = model.embedding_
+        Z = model.transform(rows)
         distances = np.linalg.norm(Z[:, None] - Z[None], axis=2)
         np.fill_diagonal(distances, np.inf)
         assert np.mean(y[distances.argmin(axis=1)] == y) >= 0.98
@@ -636,15 +833,17 @@ def check_finds(model, n_rows):
 
 @pytest.mark.parametrize(("estimator", "rows", "params", "outcome"), CASES)
 def test_bad_input(estimator, rows, params, outcome):
+    known = {name: params[name] for name in KNOWLEDGE if name in params}
+    params = {name: value for name, value in params.items() if name not in known}
     estimator = clone(estimator).set_params(**params)
     if isinstance(outcome, Raises):
         with pytest.raises(outcome.error) as error:
-            estimator.fit(rows)
+            estimator.fit(rows, **known)
         assert re.search(outcome.text, str(error.value), re.DOTALL), error.value
         with pytest.raises(NotFittedError):
             estimator.transform(X)
         return
-    model, caught = fit(estimator, rows)
+    model, caught = fit(estimator, rows, **known)
     check_usable(model, rows)
     if isinstance(outcome, Works):
         assert [str(w.message) for w in caught] == []
@@ -654,8 +853,7 @@ def test_bad_input(estimator, rows, params, outcome):
         assert [w.category for w in caught] == [outcome.category]
         assert re.search(outcome.text, str(caught[0].message), re.DOTALL)
     if outcome.finds:
-        n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
-        check_finds(model, n_rows)
+        check_finds(model, rows)
 
 
 @pytest.mark.parametrize("power", [-300, -20, 20, 300])
@@ -684,7 +882,9 @@ def test_bad_new_rows(rows, error, text, method):
         getattr(model, method)(rows)
 
 
-@pytest.mark.parametrize("cls", [SpectralNetClustering, SpectralNetEmbedding])
+@pytest.mark.parametrize(
+    "cls", [Autoencoder, SiameseEmbedding, SpectralNetClustering, SpectralNetEmbedding]
+)
 @pytest.mark.parametrize("method", ["transform", "predict", "score"])
 def test_before_fit(cls, method):
     if hasattr(cls, method):
@@ -697,13 +897,25 @@ def test_before_fit(cls, method):
 ODD = st.sampled_from(
     [None, 0, -1, 1, 2, 3.5, np.nan, np.inf, "auto", "", (), [], {}, True, X, object()]
 )
+SMALL = SiameseEmbedding(2, hidden_layer_sizes=(8,), max_iter=1)
 VALID = {
     "n_clusters": st.integers(1, 12),
     "n_components": st.integers(1, 12),
     "drop_first": st.booleans(),
     "diffusion_time": st.one_of(st.floats(0, 1e6), st.just("auto")),
-    "encoder": st.sampled_from(["auto", None, PCA(1), StandardScaler(), Returns(1.0)]),
-    "metric_learner": st.sampled_from([None, PCA(1), StandardScaler(), DropsRows()]),
+    "encoder": st.sampled_from(
+        [
+            "auto",
+            None,
+            PCA(1),
+            StandardScaler(),
+            Returns(1.0),
+            Autoencoder(2, max_iter=1),
+        ]
+    ),
+    "metric_learner": st.sampled_from(
+        ["auto", None, PCA(1), StandardScaler(), DropsRows(), SMALL]
+    ),
     "network_input": st.sampled_from(["metric", "code"]),
     "metric": st.sampled_from(["euclidean", "cosine"]),
     "affinity": st.sampled_from(["self_tuning", "rbf", "nearest_neighbors", kernel]),
@@ -818,7 +1030,8 @@ def test_random_pairs_work_or_say_why(estimator, rows):
         return
     for warning in caught:
         if warning.category is RuntimeWarning:  # of a stage that the user has chosen
-            assert model.encoder not in (None, "auto") or model.metric_learner
+            own = model.encoder, model.metric_learner
+            assert any(stage not in (None, "auto") for stage in own)
             continue
         assert warning.category in (ConvergenceWarning, UserWarning), warning
         assert is_named(str(warning.message)), warning

@@ -20,17 +20,28 @@ from sklearn.utils.estimator_checks import (
 
 from skspectralnet import (
     Autoencoder,
+    SiameseEmbedding,
     SpectralNetClustering,
     SpectralNetEmbedding,
 )
 
-ESTIMATORS = [SpectralNetClustering(), SpectralNetEmbedding(), Autoencoder()]
+ESTIMATORS = [
+    SpectralNetClustering(),
+    SpectralNetEmbedding(),
+    Autoencoder(),
+    SiameseEmbedding(),
+]
 OTHER_WAYS = [
     SpectralNetClustering(assign_labels="cluster_qr"),
     SpectralNetClustering(assign_labels="mixture"),
 ]
 # scikit-learn 1.9 yields so many; other versions have a few more or fewer.
-YIELDED = {"SpectralNetClustering": 51, "SpectralNetEmbedding": 47, "Autoencoder": 47}
+YIELDED = {
+    "SpectralNetClustering": 51,
+    "SpectralNetEmbedding": 47,
+    "Autoencoder": 47,
+    "SiameseEmbedding": 47,
+}
 # Public checks that check_estimator leaves out.
 NOT_YIELDED = [
     "check_dataframe_column_names_consistency",
@@ -113,36 +124,34 @@ def run_alone(code, **environment):
 
 
 ARRAY_API_CHECKS = """
+import skspectralnet
 from sklearn.utils import estimator_checks
-from skspectralnet import Autoencoder, SpectralNetClustering, SpectralNetEmbedding
-for estimator in (SpectralNetClustering(), SpectralNetEmbedding(), Autoencoder()):
+for name in NAMES:
+    estimator = getattr(skspectralnet, name)()
     for e, check in estimator_checks.estimator_checks_generator(estimator):
         if "array_api" in str(check):
             check(e)
             print("ran")
-    name = type(estimator).__name__
     estimator_checks.check_array_api_input_and_values(name, estimator, "numpy")
     print("ran")
-"""
+""".replace("NAMES", repr(list(YIELDED)))
 
 
 def test_array_api_checks_run_in_their_own_process():
     # A check that is skipped raises SkipTest, and the process would fail.
-    assert run_alone(ARRAY_API_CHECKS, SCIPY_ARRAY_API="1") == ["ran"] * 6
+    assert run_alone(ARRAY_API_CHECKS, SCIPY_ARRAY_API="1") == ["ran"] * 8
 
 
 ALL_CHECKS = """
-from collections import Counter
-import torch
+import skspectralnet, torch
 from sklearn.utils.estimator_checks import check_estimator
-from skspectralnet import SpectralNetClustering, SpectralNetEmbedding
 print(torch.get_num_threads())
-for estimator in (SpectralNetClustering(), SpectralNetEmbedding()):
-    results = check_estimator(estimator, on_fail=None)
+for name in NAMES:
+    results = check_estimator(getattr(skspectralnet, name)(), on_fail=None)
     failed = [r["check_name"] for r in results if r["status"] != "passed"]
     assert not failed, failed
     print(len(results))
-"""
+""".replace("NAMES", repr(list(YIELDED)))
 
 
 @pytest.mark.slow

@@ -28,6 +28,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler, normalize
 
 import skspectralnet
 from skspectralnet import (
+    Autoencoder,
+    SiameseEmbedding,
     SpectralNetClustering,
     SpectralNetEmbedding,
     _embedding,
@@ -534,6 +536,76 @@ def test_cosine_sees_only_directions(cls, rng):
 
 
 @both
+def test_cosine_is_of_what_the_metric_learner_sees(cls, rng):
+    # The learner sees unit rows; what it makes of them is taken as it is, so that
+    # lengths count there: here the three groups differ in nothing else.
+    directions = np.c_[np.ones(150), 0.3 * np.repeat([0, 1, 2], 50)]
+    directions += 0.01 * rng.normal(size=(150, 2))
+    lengths = rng.uniform(0.1, 50, size=(150, 1))
+    seen = []
+
+    def slopes(rows):
+        seen.append(rows)
+        return 10 * rows[:, 1:] + 1
+
+    learner = FunctionTransformer(slopes)
+    model = make(cls, metric="cosine", metric_learner=learner).fit(directions * lengths)
+    assert_finds(model, directions, np.repeat(range(3), 50))
+    for rows in seen:
+        assert_allclose(np.linalg.norm(rows, axis=1), 1.0, rtol=1e-12)
+    assert_allclose(
+        model.transform(directions), model.transform(lengths * directions), atol=1e-6
+    )
+    points = slopes(normalize(directions * lengths))
+    assert_same_results(model, make(cls, metric_learner=None).fit(points))
+
+
+@both
+def test_auto_metric_learner(cls, blobs, monkeypatch):
+    X, y = blobs
+    assert make(cls).fit(X).metric_learner_ is None  # few rows
+    known = np.where(np.arange(150) % 10, -1, y)
+    model = make(cls).fit(X, partial_labels=known)
+    assert isinstance(model.metric_learner_, SiameseEmbedding)
+    assert model.metric_learner == "auto"
+    assert_finds(model, X, y)
+    monkeypatch.setattr(_embedding, "_LEARNED_ROWS", 150)
+    monkeypatch.setattr(_embedding, "_PLAIN_COLUMNS", 3)
+    model = make(cls, max_iter=2).fit(X)
+    assert isinstance(model.metric_learner_, SiameseEmbedding)
+    assert make(cls).fit(X[:, :3]).metric_learner_ is None  # few columns
+    assert make(cls, metric_learner=None).fit(X).metric_learner_ is None
+
+
+@both
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_learned_stages_by_name(cls, metric, blobs):
+    X, y = blobs
+    X = X + 2.0  # away from the origin, for the angles
+    named = {"encoder": "autoencoder", "metric_learner": "siamese"}
+    model = make(cls, metric=metric, **named).fit(X)
+    assert isinstance(model.encoder_, Autoencoder)
+    assert isinstance(model.metric_learner_, SiameseEmbedding)
+    assert model.metric_learner_.n_features_in_ == model.encoder_.n_components_
+    if metric == "euclidean":
+        assert_finds(model, X, y)
+    assert_same_results(model, make(cls, metric=metric, **named).fit(X))
+
+
+@both
+def test_own_stages_take_device_and_verbosity(cls, blobs, capfd):
+    named = {"encoder": "autoencoder", "metric_learner": "siamese"}
+    model = make(cls, verbose=1, device="cpu", **named).fit(blobs[0])
+    shown = capfd.readouterr().err
+    for stage in ("autoencoder", "siamese", "spectral map"):
+        assert stage in shown
+    assert model.encoder_.device == model.metric_learner_.device == "cpu"
+    seeds = {model.encoder_.random_state, model.metric_learner_.random_state}
+    assert len(seeds) == 2
+    assert None not in seeds
+
+
+@both
 def test_cosine_of_a_zero_row_is_finite(cls, blobs):
     X = np.r_[blobs[0] + 3, np.zeros((1, 4))]
     assert np.isfinite(make(cls, metric="cosine").fit_transform(X)).all()
@@ -591,7 +663,8 @@ def test_component_weights_formula(cls, laplacian, t, blobs, monkeypatch):
     assert_allclose(model.component_weights_, expected, rtol=1e-12)
     if t == "auto":
         last = 2 if cls is SpectralNetClustering else -1
-        assert model.component_weights_[last] == pytest.approx(np.exp(-0.5), rel=1e-3)
+        kept = np.exp(-_embedding._AUTO_DECAY)
+        assert model.component_weights_[last] == pytest.approx(kept, rel=1e-3)
     else:
         assert model.diffusion_time_ == t
     plain = clone(model).set_params(diffusion_time=0).fit(X)
@@ -688,8 +761,16 @@ def round_trips(model, folder):
 @both
 @pytest.mark.parametrize(
     "params",
-    [{}, {"encoder": PCA(2)}, {"metric_learner": PCA(2), "network_input": "code"}],
-    ids=named,
+    [
+        {},
+        {"encoder": PCA(2)},
+        {"metric_learner": PCA(2), "network_input": "code"},
+        {
+            "encoder": Autoencoder(2, max_iter=2),
+            "metric_learner": SiameseEmbedding(2, max_iter=2),
+        },
+    ],
+    ids=["plain", "encoder", "metric learner", "learned"],
 )
 def test_copies_predict_the_same_bit_for_bit(cls, params, blobs, tmp_path, rng):
     X, _ = blobs
@@ -775,7 +856,10 @@ def bad_fits(X):
             X,
         ),
         "encoder fails": ({"encoder": PCA(1000)}, X),
-        "code without learner": ({"network_input": "code"}, X),
+        "code without learner": (
+            {"network_input": "code", "metric_learner": None},
+            X,
+        ),
     }
 
 
@@ -826,6 +910,7 @@ def test_failed_first_fit_leaves_no_model(cls, name, blobs):
         {"metric": "cosine"},
         {"encoder": PCA(2)},
         {"metric_learner": PCA(2), "network_input": "code"},
+        {"encoder": "autoencoder", "metric_learner": "siamese"},
         {"laplacian": "symmetric", "diffusion_time": 9.0, "n_neighbors": 3},
     ],
     ids=named,

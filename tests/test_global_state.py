@@ -13,13 +13,36 @@ import torch
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
-from skspectralnet import SpectralNetClustering, SpectralNetEmbedding
+from skspectralnet import (
+    Autoencoder,
+    SiameseEmbedding,
+    SpectralNetClustering,
+    SpectralNetEmbedding,
+    _autoencoder,
+    _siamese,
+)
 
-ESTIMATORS = [
+SPECTRAL = [
     SpectralNetClustering(3, random_state=0),
     SpectralNetEmbedding(2, random_state=0),
 ]
-each = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+STAGES = [
+    Autoencoder(2, max_iter=3, random_state=0),
+    SiameseEmbedding(2, max_iter=3, random_state=0),
+]
+# All stages at once.
+LEARNED = SpectralNetEmbedding(
+    2, encoder=STAGES[0], metric_learner=STAGES[1], max_iter=30, random_state=0
+)
+
+
+def over(estimators):
+    return pytest.mark.parametrize(
+        "estimator", estimators, ids=lambda e: type(e).__name__
+    )
+
+
+each = over(SPECTRAL + STAGES)
 
 
 def numpy_state():
@@ -97,7 +120,7 @@ def test_a_fitted_model_changes_nothing(estimator, method, blobs, tmp_path):
         assert vars(fitted) == attributes
 
 
-def interrupted(points):
+def interrupted(*args):
     raise KeyboardInterrupt
 
 
@@ -105,7 +128,7 @@ def broken(points):
     raise RuntimeError("of the user's own")
 
 
-@each
+@over(SPECTRAL)
 @pytest.mark.parametrize(
     ("params", "error"),
     [
@@ -113,20 +136,51 @@ def broken(points):
         ({"affinity": broken}, RuntimeError),
         ({"affinity": lambda points: -1.0}, ValueError),
         ({"n_components": 10_000}, ValueError),
-        ({"device": "nowhere"}, ValueError),
-        ({"learning_rate_init": -1}, ValueError),
     ],
-    ids=["interrupt", "user's error", "affinity", "components", "device", "parameter"],
+    ids=["interrupt", "user's error", "affinity", "components"],
 )
-def test_a_failed_fit_changes_nothing(estimator, params, error, blobs, unchanged):
+def test_a_failed_graph_changes_nothing(estimator, params, error, blobs, unchanged):
     with pytest.raises(error):
         clone(estimator).set_params(**params).fit(blobs[0])
 
 
 @each
+@pytest.mark.parametrize(
+    "params",
+    [{"device": "nowhere"}, {"learning_rate_init": -1}, {"hidden_layer_sizes": ()}],
+    ids=["device", "parameter", "layers"],
+)
+def test_a_failed_fit_changes_nothing(estimator, params, blobs, unchanged):
+    with pytest.raises(ValueError, match=next(iter(params))):
+        clone(estimator).set_params(**params).fit(blobs[0])
+
+
+@pytest.mark.parametrize(
+    "estimator", [SPECTRAL[0], STAGES[1]], ids=["spectral", "siamese"]
+)
+def test_contradictory_labels_change_nothing(estimator, blobs, unchanged):
+    known = {"partial_labels": np.arange(150) % 3, "must_link": [[0, 1]]}
+    with pytest.raises(ValueError, match="Contradiction"):
+        clone(estimator).fit(blobs[0], **known)
+
+
+@over(SPECTRAL)
 def test_a_fit_with_a_warning_changes_nothing(estimator, blobs, unchanged):
     with pytest.warns(UserWarning, match="max_iter=1"):
         clone(estimator).set_params(max_iter=1).fit(blobs[0])
+
+
+@over(STAGES)
+def test_an_interrupted_fit_changes_nothing(estimator, blobs, unchanged, monkeypatch):
+    for module, loss in ((_autoencoder, "_denoising_loss"), (_siamese, "_pair_loss")):
+        monkeypatch.setattr(module, loss, interrupted)
+    with pytest.warns(UserWarning, match="interrupted by user"):
+        clone(estimator).fit(blobs[0])
+
+
+def test_learned_stages_change_nothing(blobs, unchanged):
+    X, y = blobs
+    clone(LEARNED).fit(X, partial_labels=np.where(np.arange(150) % 5, -1, y))
 
 
 # --- hostile globals
@@ -206,12 +260,14 @@ def test_immune_to_hostile_globals(estimator, name, blobs):
 # --- threads
 
 
-@each
+@over([*SPECTRAL, *STAGES, LEARNED])
 def test_fits_in_threads_equal_fits_in_a_row(estimator, blobs):
     X, _ = blobs
 
     def fit(seed):
-        return clone(estimator).set_params(random_state=seed).fit(X).transform(X)
+        model = clone(estimator).set_params(random_state=seed)
+        known = {"must_link": [[0, 1]]} if estimator is LEARNED else {}
+        return model.fit(X, **known).transform(X)
 
     serial = [fit(seed) for seed in range(4)]
     with ThreadPoolExecutor(4) as pool:

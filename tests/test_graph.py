@@ -1,11 +1,177 @@
-"""The neighbour graph of all rows, and the modularity of labels on it."""
+"""Neighbours of all rows, their graph, and the modularity of labels on it."""
+
+import sys
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.datasets import make_blobs
+from sklearn.metrics import pairwise_distances
 
-from skspectralnet._graph import modularity, neighbor_graph
+from skspectralnet import SiameseEmbedding, _graph
+from skspectralnet._graph import modularity, nearest_neighbors, neighbor_graph
+
+
+def find(X, k, algorithm="exact", seed=0):
+    rng = np.random.RandomState(seed)
+    return nearest_neighbors(X, k, algorithm=algorithm, random_state=rng)
+
+
+def brute_force(X, k):
+    """The k nearest other rows by all distances, nearest first."""
+    distances = pairwise_distances(X)
+    np.fill_diagonal(distances, np.inf)
+    return np.argsort(distances, axis=1, kind="stable")[:, :k]
+
+
+def share_found(X, indices):
+    """Share of the true neighbours among the found ones, over all rows."""
+    distances = pairwise_distances(X)
+    np.fill_diagonal(distances, np.inf)
+    k = indices.shape[1]
+    true = np.argpartition(distances, k, axis=1)[:, :k]
+    return (true[:, :, None] == indices[:, None, :]).any(axis=2).mean()
+
+
+def clustered(seed, n=5000):
+    X, _ = make_blobs(n, n_features=8, centers=30, cluster_std=2.0, random_state=seed)
+    return X
+
+
+@pytest.fixture
+def small_cells(monkeypatch):
+    """Many cells, of which few are searched, as with very many rows."""
+    monkeypatch.setattr(_graph, "_CELL_ROWS", 100)
+    monkeypatch.setattr(_graph, "_CELLS_SEARCHED", 8)
+
+
+# --- neighbours
+
+
+@pytest.mark.parametrize("k", [1, 5, 59])
+@pytest.mark.parametrize("algorithm", ["auto", "exact"])
+def test_exact_neighbours_are_those_of_all_distances(k, algorithm, rng):
+    X = rng.normal(size=(60, 4))
+    found = find(X, k, algorithm)
+    assert_array_equal(found.indices, brute_force(X, k))
+    assert found.recall == 1.0
+    assert_array_equal(find(sparse.csr_array(X), k, algorithm).indices, found.indices)
+
+
+def test_neighbours_by_hand():
+    X = np.array([[0.0], [1.0], [3.0], [7.0]])
+    for algorithm in ("exact", "cells"):
+        found = find(X, 2, algorithm).indices
+        assert found.tolist() == [[1, 2], [0, 2], [1, 0], [2, 1]]
+
+
+def duplicated(rng):
+    """Rows many times over, more often than there are neighbours."""
+    return np.r_[np.ones((20, 3)), np.repeat(rng.normal(size=(20, 3)), 3, axis=0)]
+
+
+@pytest.mark.parametrize("k", [1, 4])
+@pytest.mark.parametrize("algorithm", ["exact", "cells"])
+def test_no_row_is_its_own_neighbour(k, algorithm, rng, small_cells):
+    for X in (rng.normal(size=(300, 3)), duplicated(rng), np.ones((9, 2))):
+        indices = find(X, k, algorithm).indices
+        assert indices.shape == (len(X), k)
+        assert indices.dtype == np.int64
+        assert not (indices == np.arange(len(X))[:, None]).any()
+        assert all(len(set(row)) == k for row in indices)
+
+
+@pytest.mark.parametrize("algorithm", ["exact", "cells"])
+def test_equal_rows_are_each_others_neighbours(algorithm, rng):
+    X = duplicated(rng)
+    indices = find(X, 2, algorithm).indices
+    assert_array_equal(X[indices], np.repeat(X[:, None], 2, axis=1))
+
+
+def test_cells_find_most_neighbours(global_random_seed, small_cells):
+    X = clustered(global_random_seed)
+    found = find(X, 10, "cells", global_random_seed)
+    own = share_found(X, found.indices)
+    assert 0.85 <= own <= 1.0
+    assert found.recall == pytest.approx(own, abs=0.02)
+
+
+def test_recall_says_when_little_is_found(global_random_seed, small_cells, monkeypatch):
+    monkeypatch.setattr(_graph, "_CELLS_SEARCHED", 1)
+    X = np.random.RandomState(global_random_seed).normal(size=(3000, 12))
+    found = find(X, 10, "cells", global_random_seed)
+    own = share_found(X, found.indices)
+    assert own < 0.8
+    assert found.recall == pytest.approx(own, abs=0.04)
+
+
+def test_cells_are_searched_nearest_first(rng, small_cells):
+    X = rng.normal(size=(1000, 3))
+    indices = find(X, 6, "cells").indices
+    distances = np.linalg.norm(X[:, None] - X[indices], axis=2)
+    assert (np.diff(distances, axis=1) >= -1e-12).all()
+
+
+def test_cells_follow_the_seed(global_random_seed, small_cells, monkeypatch):
+    monkeypatch.setattr(_graph, "_CELLS_SEARCHED", 1)
+    X = np.random.RandomState(global_random_seed).normal(size=(1500, 10))
+    one, two, other = (
+        find(X, 5, "cells", global_random_seed + i).indices for i in (0, 0, 1)
+    )
+    assert_array_equal(one, two)
+    assert (one != other).any()
+
+
+def test_a_few_rows_far_from_all_others(rng, small_cells):
+    X = np.r_[rng.normal(size=(1000, 3)), 1e4 + rng.normal(size=(3, 3))]
+    indices = find(X, 10, "cells").indices
+    assert_array_equal(
+        np.sort(indices[-3:, :2]), [[1001, 1002], [1000, 1002], [1000, 1001]]
+    )
+    assert not (indices == np.arange(1003)[:, None]).any()
+    assert share_found(X, indices) > 0.85
+
+
+def test_cells_of_sparse_rows(rng, small_cells):
+    X = rng.exponential(size=(1500, 12)) * (rng.uniform(size=(1500, 12)) < 0.5)
+    found = find(sparse.csr_array(X), 8, "cells")
+    assert share_found(X, found.indices) > 0.85
+    assert found.recall > 0.85
+
+
+def test_many_rows_take_cells(monkeypatch, small_cells):
+    X = clustered(0, 1200)
+    monkeypatch.setattr(_graph, "_EXACT_ROWS", 1199)
+    assert_array_equal(find(X, 5, "auto").indices, find(X, 5, "cells").indices)
+    monkeypatch.setattr(_graph, "_EXACT_ROWS", 1200)
+    assert find(X, 5, "auto").recall == 1.0
+    assert_array_equal(find(X, 5, "auto").indices, find(X, 5, "exact").indices)
+
+
+def test_pynndescent_finds_neighbours(global_random_seed):
+    pytest.importorskip("pynndescent")
+    X = clustered(global_random_seed, 2000)
+    found = find(X, 10, "pynndescent", global_random_seed)
+    assert found.indices.dtype == np.int64
+    assert not (found.indices == np.arange(2000)[:, None]).any()
+    assert share_found(X, found.indices) > 0.9
+    assert found.recall == pytest.approx(share_found(X, found.indices), abs=0.05)
+
+
+def test_without_pynndescent_the_error_says_what_to_do(monkeypatch, rng):
+    monkeypatch.setitem(sys.modules, "pynndescent", None)
+    X = rng.normal(size=(30, 2))
+    with pytest.raises(
+        ImportError, match=r"pip install pynndescent.*'exact' or 'cells'"
+    ):
+        find(X, 3, "pynndescent")
+    model = SiameseEmbedding(neighbors_algorithm="pynndescent")
+    with pytest.raises(ImportError, match="neighbors_algorithm='pynndescent'"):
+        model.fit(X)
+
+
+# --- the graph
 
 
 def test_graph_by_hand():

@@ -20,12 +20,14 @@ TABLE = {
     "_affinity": (0, {"torch"}, set()),
     "_losses": (0, {"torch"}, set()),
     "_network": (0, {"numpy", "torch"}, set()),
-    "_graph": (0, {"numpy", "scipy", "sklearn"}, set()),
+    "_graph": (0, {"numpy", "scipy", "sklearn"}, {"pynndescent"}),
     "_eigen": (0, {"numpy", "scipy"}, set()),
     "_assignment": (0, {"numpy", "scipy", "sklearn"}, set()),
+    "_constraints": (0, {"numpy", "scipy", "sklearn"}, set()),
     "_training": (1, {"torch"}, {"tqdm"}),
     "_estimator": (1, {"numpy", "sklearn"}, set()),
     "_autoencoder": (2, {"numpy", "sklearn", "torch"}, set()),
+    "_siamese": (2, {"numpy", "scipy", "sklearn", "torch"}, set()),
     "_spectral": (2, {"numpy", "torch"}, set()),
     "_embedding": (3, {"numpy", "scipy", "sklearn"}, set()),
     "_clustering": (4, {"numpy", "sklearn"}, set()),
@@ -159,7 +161,8 @@ def test_root_imports_public_rooms_only():
         for name, _, _ in _imports("__init__")
         if name.startswith("skspectralnet")
     }
-    assert own <= {"_autoencoder", "_clustering", "_embedding", "metrics"}
+    public = {"_autoencoder", "_clustering", "_embedding", "_siamese", "metrics"}
+    assert own <= public
 
 
 @pytest.mark.parametrize("module", ["__init__", *MODULES])
@@ -191,7 +194,7 @@ def test_all_names_exist_and_are_sorted():
 OPTIONAL = [
     *("IPython", "h5py", "hypothesis", "ipywidgets"),
     *("matplotlib", "numba", "onnx", "pandas", "polars", "pyarrow", "pytest", "rich"),
-    "tqdm",
+    *("pynndescent", "tqdm"),
 ]
 
 

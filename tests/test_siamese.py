@@ -1,0 +1,663 @@
+"""The siamese embedding: who ends near whom, on which rows, and how training ends."""
+
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.datasets import make_blobs
+from sklearn.exceptions import NotFittedError
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skspectralnet import SiameseEmbedding, SpectralNetClustering, _siamese
+from skspectralnet._constraints import known_pairs
+
+FAST = {"hidden_layer_sizes": (32,), "max_iter": 3}
+LOSSES = ["heavy_tailed", "contrastive"]
+both_losses = pytest.mark.parametrize("loss", LOSSES)
+
+
+def model(n_components=2, seed=0, **params):
+    return SiameseEmbedding(n_components, random_state=seed, **{**FAST, **params})
+
+
+@pytest.fixture
+def rows(rng):
+    """A noisy curve in six dimensions, in units of 100."""
+    t = rng.uniform(0, 3 * np.pi, size=300)
+    k = np.arange(6)
+    return 300 + 100 * np.cos((k + 1) * t[:, None] / 3 + k)
+
+
+def weights(fitted):
+    return [w.numpy() for w in fitted.network_.parameters()]
+
+
+def assert_same_weights(one, other):
+    for mine, its in zip(weights(one), weights(other), strict=True):
+        assert_array_equal(mine, its)
+
+
+def apart(Z, first, second):
+    """Mean distance between rows of two groups."""
+    return np.linalg.norm(Z[first][:, None] - Z[second][None], axis=2).mean()
+
+
+# --- who ends near whom
+
+
+@both_losses
+def test_neighbours_end_closer_than_other_rows(loss, rows, global_random_seed, rng):
+    Z = model(2, global_random_seed, loss=loss, max_iter=8).fit_transform(rows)
+    near = NearestNeighbors(n_neighbors=5).fit(rows).kneighbors(return_distance=False)
+    to_near = np.linalg.norm(Z[:, None] - Z[near], axis=2)
+    to_random = np.linalg.norm(Z - Z[rng.permutation(len(Z))], axis=1)
+    assert np.median(to_near) < 0.3 * np.median(to_random)
+
+
+@both_losses
+def test_blobs_end_apart_and_so_do_new_rows(loss, global_random_seed):
+    X, y = make_blobs(400, centers=4, n_features=5, random_state=global_random_seed)
+    fitted = model(2, global_random_seed, loss=loss, max_iter=8).fit(X[:300])
+    Z = fitted.transform(X)
+    centers = np.array([Z[:300][y[:300] == c].mean(axis=0) for c in range(4)])
+    nearest = np.linalg.norm(Z[300:, None] - centers, axis=2).argmin(axis=1)
+    assert np.mean(nearest == y[300:]) > 0.95
+
+
+@pytest.mark.parametrize("margin", [3.0, 6.0])
+def test_margin_is_a_distance(margin, blobs, global_random_seed):
+    # Beyond the margin nothing repels, within a blob the neighbours attract.
+    X, y = blobs
+    fitted = model(2, global_random_seed, loss="contrastive", margin=margin)
+    Z = fitted.set_params(max_iter=15).fit_transform(X)
+    for one in range(3):
+        for other in range(one):
+            assert 0.8 * margin < apart(Z, y == one, y == other) < 3 * margin
+        assert apart(Z, y == one, y == one) < 0.8 * margin
+
+
+@both_losses
+def test_loss_falls(loss, rows, global_random_seed):
+    curve = model(2, global_random_seed, loss=loss, max_iter=5).fit(rows).loss_curve_
+    assert len(curve) == 5
+    assert curve[1] < curve[0]
+    assert curve[-1] < curve[0]
+
+
+def test_loss_falls_within_one_epoch(rows, monkeypatch):
+    seen, original = [], _siamese._pair_loss
+
+    def spy(*args):
+        seen.append(original(*args))
+        return seen[-1]
+
+    monkeypatch.setattr(_siamese, "_pair_loss", spy)
+    fitted = model(2, max_iter=1).fit(rows)
+    losses = [loss.item() for loss in seen]
+    assert fitted.loss_curve_[0] == pytest.approx(np.mean(losses), rel=1e-5)
+    third = len(losses) // 3
+    assert np.mean(losses[-third:]) < np.mean(losses[:third])
+
+
+def test_repulsion_spreads_the_rows(rows):
+    spread = [
+        model(2, repulsion=r, max_iter=8).fit_transform(rows).std() for r in (0.1, 10)
+    ]
+    assert spread[0] < spread[1]
+
+
+# --- the rows and their types
+
+
+def test_each_row_is_mapped_on_its_own(rows, rng):
+    fitted = model().fit(rows)
+    Z, order = fitted.transform(rows), rng.permutation(len(rows))
+    alone = np.concatenate([fitted.transform(row[None]) for row in rows[:20]])
+    assert_allclose(alone, Z[:20], rtol=1e-10, atol=1e-12)
+    assert_allclose(fitted.transform(rows[order]), Z[order], rtol=1e-10, atol=1e-12)
+    assert_array_equal(model().fit_transform(rows), Z)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_precision_of_rows_and_points(rows, dtype):
+    X = rows.astype(dtype)
+    fitted = model().fit(X)
+    assert fitted.transform(X).dtype == dtype
+    assert model().fit_transform(X).dtype == dtype
+    assert {p.dtype for p in fitted.network_.parameters()} == {torch.float64}
+
+
+def test_kinds_of_rows_agree(rng, tmp_path):
+    X = rng.poisson(9.0, size=(120, 6)).astype(np.uint8)
+    np.save(tmp_path / "rows.npy", X.astype(np.float64))
+    Z = model().fit_transform(X.astype(np.float64))
+    for kind, same in {
+        "uint8": X,
+        "float32": X.astype(np.float32),
+        "int64": X.astype(np.int64),
+        "memory map": np.load(tmp_path / "rows.npy", mmap_mode="r"),
+        "list": X.tolist(),
+        "Fortran": np.asfortranarray(X, dtype=np.float64),
+    }.items():
+        found = model().fit(same).transform(same)
+        assert_allclose(found, Z, rtol=1e-5, atol=1e-6, err_msg=kind)
+
+
+@pytest.mark.parametrize(
+    "convert", [sparse.csr_matrix, sparse.csr_array, sparse.csc_array, sparse.coo_array]
+)
+def test_sparse_rows_are_the_dense_ones(convert, rng):
+    # Continuous entries: no two neighbours are equally far.
+    X = rng.exponential(size=(150, 8)) * (rng.uniform(size=(150, 8)) < 0.6)
+    Z = model().fit_transform(X)
+    fitted = model().fit(convert(X))
+    assert_allclose(fitted.transform(convert(X)), Z, rtol=1e-5, atol=1e-6)
+    assert_allclose(fitted.transform(X), Z, rtol=1e-5, atol=1e-6)
+
+
+def test_input_is_left_as_it_was(rows):
+    before = rows.copy()
+    model().fit(rows).transform(rows)
+    assert_array_equal(rows, before)
+
+
+@pytest.mark.parametrize("power", [-900, -30, 30, 900])
+def test_units_do_not_matter(power, rows):
+    unit = 2.0**power
+    one, other = model().fit(rows), model().fit(rows * unit)
+    assert_same_weights(one, other)
+    assert_array_equal(one.transform(rows), other.transform(rows * unit))
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-7, 1e7, 1e300])
+@both_losses
+def test_huge_and_tiny_rows(loss, factor, blobs):
+    X, y = blobs
+    Z = model(2, loss=loss, max_iter=8).fit_transform(X * factor)
+    assert np.isfinite(Z).all()
+    assert apart(Z, y == 0, y == 1) > 2 * apart(Z, y == 0, y == 0)
+
+
+def test_rows_far_from_the_origin(blobs):
+    X, y = blobs
+    Z = model(2, max_iter=8).fit_transform(X + 1e9)
+    assert apart(Z, y == 0, y == 1) > 2 * apart(Z, y == 0, y == 0)
+
+
+def test_constant_columns(blobs):
+    X, y = blobs
+    X = np.c_[np.full(150, 7.0), X, np.zeros(150)]
+    Z = model(2, max_iter=8).fit_transform(X)
+    assert apart(Z, y == 0, y == 1) > 2 * apart(Z, y == 0, y == 0)
+
+
+@both_losses
+@pytest.mark.parametrize("n_rows", [2, 3, 10])
+@pytest.mark.parametrize("n_features", [1, 3])
+def test_few_rows(loss, n_rows, n_features, rng):
+    X = rng.normal(size=(n_rows, n_features))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = model("auto", loss=loss).fit(X)
+    assert np.isfinite(fitted.transform(X)).all()
+    assert fitted.n_neighbors_ == min(fitted.n_neighbors, n_rows - 1)
+
+
+@pytest.mark.parametrize("n_neighbors", [7, 19, 20, 1000])
+def test_neighbours_are_clipped_at_the_other_rows(n_neighbors, rng):
+    fitted = model(n_neighbors=n_neighbors).fit(rng.normal(size=(20, 3)))
+    assert fitted.n_neighbors_ == min(n_neighbors, 19)
+    assert fitted.n_neighbors == n_neighbors
+
+
+@both_losses
+def test_equal_rows(loss):
+    X = np.tile([3.0, 5.0], (50, 1))
+    Z = model(loss=loss).fit_transform(X)
+    assert np.isfinite(Z).all()
+    assert_allclose(Z, Z[:1].repeat(50, axis=0), rtol=1e-12)
+
+
+@both_losses
+def test_half_of_the_rows_equal(loss, rng):
+    X = np.r_[np.ones((50, 3)), 5 + rng.normal(size=(50, 3))]
+    Z = model(loss=loss, max_iter=8).fit_transform(X)
+    assert np.isfinite(Z).all()
+    half = np.arange(100) < 50
+    assert np.ptp(Z[half], axis=0).max() < 1e-9 * np.ptp(Z)
+    assert apart(Z, half, ~half) > apart(Z, ~half, ~half)
+
+
+@pytest.mark.parametrize(("n_features", "width"), [(1, 1), (4, 4), (300, None)])
+def test_width_follows_the_columns(n_features, width, rng):
+    fitted = model("auto", max_iter=1).fit(rng.normal(size=(40, n_features)))
+    assert fitted.n_components_ == (width or _siamese._MAX_COMPONENTS)
+    assert fitted.transform(np.zeros((2, n_features))).shape == (
+        2,
+        fitted.n_components_,
+    )
+
+
+@pytest.mark.parametrize("sizes", [8, (8,), [8, 4], np.array([8, 4])])
+def test_hidden_layer_sizes(sizes, rows):
+    fitted = model(hidden_layer_sizes=sizes).fit(rows)
+    widths = [len(bias) for bias in fitted.network_.mlp.biases]
+    assert widths == [*np.atleast_1d(sizes), 2]
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "gelu", "silu"])
+def test_every_activation(activation, blobs):
+    X, y = blobs
+    Z = model(activation=activation, max_iter=8).fit_transform(X)
+    assert apart(Z, y == 0, y == 1) > apart(Z, y == 0, y == 0)
+
+
+# --- the neighbours
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "exact", "cells"])
+def test_neighbours_found_by_every_way(algorithm, blobs):
+    fitted = model(neighbors_algorithm=algorithm, n_neighbors=4).fit(blobs[0])
+    assert fitted.n_neighbors_ == 4
+    assert fitted.graph_recall_ == 1.0  # 150 rows are one cell
+
+
+def test_positive_pairs_are_neighbours(rows, monkeypatch):
+    original, seen = _siamese._pair_loss, []
+
+    def spy(network, pairs, anchors, task, rng):
+        seen.append(pairs.partners)
+        return original(network, pairs, anchors, task, rng)
+
+    monkeypatch.setattr(_siamese, "_pair_loss", spy)
+    model(n_neighbors=6).fit(rows)
+    near = NearestNeighbors(n_neighbors=6).fit(rows).kneighbors(return_distance=False)
+    assert_array_equal(np.sort(seen[0]), np.sort(near))
+
+
+# --- seeds, pickles, state
+
+
+def test_same_seed_same_bits(rows, global_random_seed):
+    known = {"partial_labels": np.arange(300) % 4 - 1}
+    one, two = (model(2, global_random_seed).fit(rows, **known) for _ in range(2))
+    assert_same_weights(one, two)
+    assert one.loss_curve_ == two.loss_curve_
+    other = model(2, global_random_seed + 1).fit(rows, **known)
+    assert other.loss_curve_ != one.loss_curve_
+
+
+def pickled(fitted):
+    return pickle.loads(pickle.dumps(fitted))  # noqa: S301
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickled])
+def test_copies_are_the_same_to_the_bit(rows, copied):
+    fitted = model().fit(rows)
+    other = copied(fitted)
+    assert_array_equal(other.transform(rows), fitted.transform(rows))
+    assert_same_weights(other.fit(rows), fitted)
+
+
+def test_pickle_holds_no_tensor(rows):
+    assert b"torch" not in pickle.dumps(model().fit(rows))
+
+
+def test_parameters_set_after_fit_wait_for_the_next_one(rows):
+    fitted = model().fit(rows)
+    Z = fitted.transform(rows)
+    fitted.set_params(n_components=5, activation="tanh", loss="contrastive", margin=9.0)
+    assert_array_equal(fitted.transform(rows), Z)
+    assert fitted.get_feature_names_out().tolist() == [
+        "siameseembedding0",
+        "siameseembedding1",
+    ]
+    assert fitted.fit(rows).transform(rows).shape == (300, 5)
+
+
+@pytest.mark.parametrize(
+    ("params", "known", "text"),
+    [
+        ({"hidden_layer_sizes": ()}, {}, "hidden_layer_sizes"),
+        ({"device": "abacus"}, {}, "device='abacus'"),
+        ({"margin": 0}, {}, "margin"),
+        ({}, {"partial_labels": [0, 1]}, "2 entries for 300 rows"),
+        ({}, {"must_link": [[0, 300]]}, "row 300"),
+        ({}, {"must_link": [[0, 1]], "cannot_link": [[0, 1]]}, "Contradiction"),
+    ],
+)
+def test_failed_fit_leaves_the_old_model(rows, params, known, text):
+    fitted = model().fit(rows)
+    before, Z = dict(vars(fitted)), fitted.transform(rows)
+    with pytest.raises(ValueError, match=text):
+        fitted.set_params(**params).fit(rows, **known)
+    for name in [name for name in before if name.endswith("_")]:
+        assert vars(fitted)[name] is before[name]
+    assert_array_equal(fitted.set_params(device="cpu").transform(rows), Z)
+
+
+def test_fitted_network_stays_on_the_cpu(rows):
+    fitted = model().fit(rows)
+    assert {t.device.type for t in fitted.network_.state_dict().values()} == {"cpu"}
+    assert not any(p.requires_grad for p in fitted.network_.parameters())
+
+
+def test_feature_names(rows):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(rows, columns=list("abcdef"))
+    fitted = model(3).fit(frame)
+    assert fitted.feature_names_in_.tolist() == list("abcdef")
+    assert fitted.get_feature_names_out().tolist() == [
+        f"siameseembedding{i}" for i in range(3)
+    ]
+    with pytest.raises(ValueError, match="feature names"):
+        fitted.transform(frame[list("fedcba")])
+    Z = model(3).set_output(transform="pandas").fit_transform(frame)
+    assert isinstance(Z, pd.DataFrame)
+    assert_array_equal(Z.to_numpy(), model(3).fit_transform(rows))
+
+
+def test_in_a_pipeline_before_the_clusters(blobs):
+    X, y = blobs
+    clusters = SpectralNetClustering(3, metric_learner=None, random_state=0)
+    labels = make_pipeline(StandardScaler(), model(), clusters).fit_predict(X)
+    assert np.unique(np.c_[labels, y], axis=0).shape == (3, 2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_gpu(blobs):
+    X, y = blobs
+    fitted = model(device="cuda", max_iter=8).fit(X)
+    Z = fitted.transform(X)
+    assert apart(Z, y == 0, y == 1) > 2 * apart(Z, y == 0, y == 0)
+    assert_allclose(fitted.set_params(device="cpu").transform(X), Z, atol=1e-7)
+
+
+# --- how training ends
+
+
+def steps_of_an_epoch(fit):
+    """Calls of the loss in each epoch of a fit."""
+    original, count = _siamese._pair_loss, []
+
+    def counting(*args):
+        count.append(1)
+        return original(*args)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_siamese, "_pair_loss", counting)
+        n_iter = fit().n_iter_
+    return len(count) // n_iter
+
+
+def interrupted_at(monkeypatch, *calls):
+    """Ctrl-C is pressed while the given batches are read."""
+    original, count = _siamese._pair_loss, []
+
+    def loss(*args):
+        count.append(1)
+        if len(count) in calls:
+            raise KeyboardInterrupt
+        return original(*args)
+
+    monkeypatch.setattr(_siamese, "_pair_loss", loss)
+
+
+def test_interrupted_once_keeps_the_best_weights(rows, monkeypatch):
+    n_steps = steps_of_an_epoch(lambda: model(max_iter=6).fit(rows))
+    ended = []
+    # In the middle of the third epoch, and before it: what it changed is dropped.
+    for call in (2 * n_steps + n_steps // 2, 2 * n_steps + 1):
+        with monkeypatch.context() as patched:
+            interrupted_at(patched, call)
+            with pytest.warns(UserWarning, match="interrupted by user after 2 epochs"):
+                ended.append(model(max_iter=6).fit(rows))
+    assert [fitted.n_iter_ for fitted in ended] == [2, 2]
+    assert np.isfinite(ended[0].transform(rows)).all()
+    assert_same_weights(*ended)
+
+
+def test_interrupted_twice_leaves_the_old_model(rows, monkeypatch):
+    fitted = model().fit(rows)
+    Z = fitted.transform(rows)
+    monkeypatch.setattr(
+        _siamese.Interrupts,
+        "accept",
+        lambda self: (_ for _ in ()).throw(KeyboardInterrupt),
+    )
+    interrupted_at(monkeypatch, 5)
+    with pytest.raises(KeyboardInterrupt):
+        fitted.fit(rows[:, :3])
+    assert_array_equal(fitted.transform(rows), Z)
+
+
+def noise(rng):
+    """Rows without any structure: little can be learned."""
+    return rng.normal(size=(500, 8))
+
+
+EARLY = {"early_stopping": True, "validation_fraction": 0.5}
+
+
+def test_early_stopping_keeps_the_best_weights(rng, monkeypatch):
+    original, again = _siamese.train, []
+
+    def spy(network, *args, validate, **kwargs):
+        history = original(network, *args, validate=validate, **kwargs)
+        again.append(validate())
+        assert network.training
+        return history
+
+    monkeypatch.setattr(_siamese, "train", spy)
+    params = {"learning_rate_init": 0.05, "max_iter": 60, "n_iter_no_change": 3}
+    fitted = model(**EARLY, **params).fit(noise(rng))
+    curve = fitted.validation_loss_curve_
+    assert len(curve) == len(fitted.loss_curve_) == fitted.n_iter_ < 60
+    assert all(type(loss) is float for loss in curve)
+    assert again == [min(curve)]
+
+
+def test_held_out_rows_are_no_anchors(rng, monkeypatch):
+    original, seen = _siamese._pair_loss, {True: set(), False: set()}
+
+    def spy(network, pairs, anchors, task, rng):
+        seen[network.training].update(anchors.tolist())
+        return original(network, pairs, anchors, task, rng)
+
+    monkeypatch.setattr(_siamese, "_pair_loss", spy)
+    model(**EARLY).fit(noise(rng))
+    assert len(seen[False]) == 250
+    assert not seen[True] & seen[False]
+
+
+def test_nothing_is_held_out_by_default_or_of_few_rows(rng):
+    X = noise(rng)
+    assert model().fit(X).validation_loss_curve_ is None
+    assert model(early_stopping=True).fit(X).validation_loss_curve_ is None
+
+
+def test_stops_early_without_improvement(rng):
+    fitted = model(max_iter=50, n_iter_no_change=2, tol=0.5).fit(noise(rng))
+    assert fitted.n_iter_ < 50
+
+
+def test_silent_without_warning_and_with_a_bar(rows, capfd):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model().fit(rows)
+    assert capfd.readouterr() == ("", "")
+    model(verbose=1).fit(rows)
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert "siamese" in shown.err
+    assert "3/3" in shown.err
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_loss_that_is_no_number_is_a_clear_error(loss, rows, monkeypatch):
+    name = "margin_loss" if loss == "contrastive" else "heavy_tailed_loss"
+    monkeypatch.setattr(_siamese, name, lambda p, n, c: p.sum() * torch.nan)
+    fitted = model(loss=loss)
+    with pytest.raises(ValueError, match=r"siamese loss .*learning_rate_init="):
+        fitted.fit(rows)
+    with pytest.raises(NotFittedError):
+        fitted.transform(rows)
+
+
+# --- what is known about pairs
+
+
+def mixed(rng, n=300):
+    """Two groups that their neighbours mix: little tells them apart."""
+    y = np.arange(n) % 2
+    X = rng.normal(size=(n, 6))
+    X[:, 0] += 1.2 * y
+    return X, y
+
+
+def agreement(Z, y, rows):
+    """Share of some rows whose five nearest among them are mostly of their group."""
+    near = (
+        NearestNeighbors(n_neighbors=5).fit(Z[rows]).kneighbors(return_distance=False)
+    )
+    return np.mean((y[rows][near].mean(axis=1) > 0.5) == y[rows])
+
+
+@both_losses
+def test_labels_separate_what_neighbours_mix(loss, global_random_seed, rng):
+    X, y = mixed(rng)
+    given = np.flatnonzero(rng.uniform(size=300) < 0.5)
+    labels = np.full(300, -1)
+    labels[given] = y[given]
+    params = {"loss": loss, "max_iter": 12, "hidden_layer_sizes": (128, 128)}
+    fitted = model(2, global_random_seed, **params)
+    without = agreement(fitted.fit_transform(X), y, given)
+    taught = agreement(fitted.fit_transform(X, partial_labels=labels), y, given)
+    assert taught > 0.75
+    assert taught > without + 0.15
+
+
+def test_names_of_labels_make_no_difference(rng):
+    X, y = mixed(rng)
+    labels = np.where(rng.uniform(size=300) < 0.5, y, -1)
+    renamed = np.where(labels < 0, -1, 40 * labels + 7)
+    one, other = (model().fit(X, partial_labels=given) for given in (labels, renamed))
+    assert_same_weights(one, other)
+
+
+@both_losses
+def test_must_links_pull_two_blobs_together(loss, blobs, global_random_seed, rng):
+    X, y = blobs
+    pairs = np.c_[
+        rng.choice(np.flatnonzero(y == 0), 30), rng.choice(np.flatnonzero(y == 1), 30)
+    ]
+    fitted = model(2, global_random_seed, loss=loss, max_iter=12)
+
+    def closeness(Z):
+        return apart(Z, y == 0, y == 1) / apart(Z, y == 0, y == 2)
+
+    plain = closeness(fitted.fit_transform(X))
+    linked = closeness(fitted.fit_transform(X, must_link=pairs))
+    assert linked < 0.5 * plain
+
+
+@both_losses
+def test_cannot_links_push_neighbours_apart(loss, global_random_seed, rng):
+    X = rng.uniform(-1, 1, size=(300, 3))
+    near = NearestNeighbors(n_neighbors=1).fit(X).kneighbors(return_distance=False)
+    pairs = np.c_[np.arange(0, 300, 10), near[::10, 0]]
+    fitted = model(2, global_random_seed, loss=loss, max_iter=12)
+
+    def between(Z):
+        """Distance of the linked rows as a share of that of any two."""
+        linked = np.linalg.norm(Z[pairs[:, 0]] - Z[pairs[:, 1]], axis=1)
+        everyone = np.ones(300, dtype=bool)
+        return linked.mean() / apart(Z, everyone, everyone)
+
+    plain = between(fitted.fit_transform(X))
+    parted = between(fitted.fit_transform(X, cannot_link=pairs))
+    assert parted > 1.05 * plain
+
+
+def test_rows_of_one_group_do_not_repel_each_other():
+    constraints = known_pairs(4, [0, 0, 1, -1])
+    anchors, others = np.array([0, 3]), np.array([0, 1, 2, 3])
+    found = _siamese._same_row(anchors, others, constraints)
+    assert found.tolist() == [[True, True, False, False], [False, False, False, True]]
+    alone = _siamese._same_row(anchors, others, None)
+    assert alone.tolist() == [[True, False, False, False], [False, False, False, True]]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"partial_labels": np.zeros(20, dtype=int)},
+        {"partial_labels": np.arange(20)},
+        {"must_link": [[0, 0]]},
+        {"must_link": [[0, 1]]},
+        {"cannot_link": [[0, 1]]},
+        {"partial_labels": np.full(20, -1), "must_link": []},
+    ],
+)
+@both_losses
+def test_little_or_much_knowledge(loss, known, rng):
+    X = rng.normal(size=(20, 3))
+    assert np.isfinite(model(loss=loss).fit(X, **known).transform(X)).all()
+
+
+# --- bad input
+
+
+INVALID = "must be .* Got .* instead"
+
+
+@pytest.mark.parametrize(
+    ("params", "text"),
+    [
+        ({"n_components": 0}, INVALID),
+        ({"n_components": "all"}, INVALID),
+        ({"n_neighbors": 0}, INVALID),
+        ({"neighbors_algorithm": "kd_tree"}, INVALID),
+        ({"loss": "triplet"}, INVALID),
+        ({"margin": 0.0}, INVALID),
+        ({"repulsion": -1}, INVALID),
+        ({"repulsion": np.nan}, INVALID),
+        ({"batch_size": 0}, INVALID),
+        ({"activation": "step"}, INVALID),
+        ({"learning_rate_init": 0}, INVALID),
+        ({"max_iter": 0}, INVALID),
+        ({"validation_fraction": 1.0}, INVALID),
+        ({"hidden_layer_sizes": ()}, "hidden_layer_sizes"),
+        ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes"),
+        ({"device": "abacus"}, "device='abacus'"),
+        ({"learning_rate_init": 1e30}, r"learning_rate_init=1e\+30"),
+    ],
+)
+def test_bad_parameters(params, text, rows):
+    fitted = model(**params)
+    with pytest.raises(ValueError, match=text):
+        fitted.fit(rows)
+    with pytest.raises(NotFittedError):
+        fitted.transform(rows)
+
+
+@pytest.mark.parametrize(
+    ("bad", "text"),
+    [
+        (np.full((9, 2), np.inf), "infinity"),
+        (np.zeros((1, 2)), "minimum of 2"),
+        (np.zeros(5), "Reshape your data"),
+        ([["a", "b"], ["c", "d"]], "convert"),
+        (np.array([[-1.7e308], [1.7e308], [1.7e308]]), "Rescale X"),
+    ],
+)
+def test_bad_rows(bad, text):
+    with pytest.raises(ValueError, match=text):
+        model().fit(bad)
