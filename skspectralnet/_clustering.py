@@ -72,8 +72,8 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         What the network sees: the points of the metric learner, or the codes, as in
         [1]_. ``"code"`` needs a `metric_learner`.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        ``"cosine"`` divides each point by its length and then takes Euclidean
-        distances: for text and embeddings.
+        ``"cosine"`` divides each code by its length, before the metric learner, and
+        then takes Euclidean distances: for text and embeddings.
     affinity : str or callable, default="self_tuning"
         Weights of the graph of a batch; :math:`d_{ij}` is a distance, not squared.
 
@@ -115,9 +115,9 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     learning_rate_init : float, default=5e-3
         First learning rate; divided by five when the loss stops improving.
     batch_size : int or "auto", default="auto"
-        Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows or
-        40 per component, at least 512 and at most 2,048. Larger batches make a finer
-        graph and cost their square.
+        Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows (a
+        tenth in a learned space) or 40 per component, at least 512 and at most 2,048.
+        Larger batches make a finer graph and cost their square.
     max_iter : int, default=100
         Most epochs. An epoch is a pass over the rows, but at least 10 and at most
         100 batches; where one batch holds all rows, 7 steps on it.

@@ -46,10 +46,12 @@ from skspectralnet._validation import (
 _AUTO_WIDTH = 50
 # diffusion_time="auto": the K-th eigenvector keeps exp(-1/2) of its length. Those
 # after a gap vanish, those before it stay.
-_AUTO_DECAY = 0.1
+_AUTO_DECAY = 0.5
 _SMALL_SAMPLE = 1000
 # n_neighbors=None: in a batch, between rows as they are and in a learned space.
 _NEIGHBORS, _LEARNED_NEIGHBORS = 10, 20
+# batch_size="auto": the part of the rows that a batch is, where that decides.
+_PLAIN_BATCHES, _LEARNED_BATCHES = 16, 10
 # tol=None: of a loss that every step sees whole, and of one over random batches, which
 # can look settled long before a thin cluster is found (tests/test_quality.py).
 _WHOLE_TOL, _SAMPLED_TOL = 1e-2, 2e-3
@@ -312,7 +314,9 @@ class _BaseSpectralNet(RowTransformer):
 
     def _resolve_batch_size(self, n_samples, n_components):
         if self.batch_size == "auto":
-            size = int(np.clip(max(n_samples // 16, 40 * n_components), 512, 2048))
+            plain = self.metric_learner_ is None
+            wanted = n_samples // (_PLAIN_BATCHES if plain else _LEARNED_BATCHES)
+            size = int(np.clip(max(wanted, 40 * n_components), 512, 2048))
             return min(size, n_samples)
         size = min(self.batch_size, n_samples)
         if size < n_components:
@@ -504,8 +508,8 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         What the network sees: the points of the metric learner, or the codes, as in
         [1]_. ``"code"`` needs a `metric_learner`.
     metric : {"euclidean", "cosine"}, default="euclidean"
-        ``"cosine"`` divides each point by its length and then takes Euclidean
-        distances: for text and embeddings.
+        ``"cosine"`` divides each code by its length, before the metric learner, and
+        then takes Euclidean distances: for text and embeddings.
     affinity : str or callable, default="self_tuning"
         Weights of the graph of a batch; :math:`d_{ij}` is a distance, not squared.
 
@@ -547,9 +551,9 @@ class SpectralNetEmbedding(_BaseSpectralNet):
     learning_rate_init : float, default=5e-3
         First learning rate; divided by five when the loss stops improving.
     batch_size : int or "auto", default="auto"
-        Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows or
-        40 per component, at least 512 and at most 2,048. Larger batches make a finer
-        graph and cost their square.
+        Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows (a
+        tenth in a learned space) or 40 per component, at least 512 and at most 2,048.
+        Larger batches make a finer graph and cost their square.
     max_iter : int, default=100
         Most epochs. An epoch is a pass over the rows, but at least 10 and at most
         100 batches; where one batch holds all rows, 7 steps on it.

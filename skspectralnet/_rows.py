@@ -88,6 +88,27 @@ def center_and_scale(X):
     return center * unit, scale
 
 
+def distinct_rows(X):
+    """Which rows are the first of their kind, and which of them each row equals.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), float
+
+    Returns
+    -------
+    first : ndarray of int of shape (n_distinct,)
+        Ascending.
+    inverse : ndarray of int of shape (n_samples,)
+        Row i equals row ``first[inverse[i]]``.
+    """
+    X = np.ascontiguousarray(X + 0.0)  # no -0.0: rows are compared by their bytes
+    rows = X.view(np.dtype((np.void, X.dtype.itemsize * X.shape[1]))).ravel()
+    _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # as in X, not by their bytes
+    return first[order], np.argsort(order)[inverse.ravel()]
+
+
 class Rows:
     """Rows of a matrix as centred and scaled batches.
 

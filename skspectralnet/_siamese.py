@@ -14,7 +14,7 @@ from skspectralnet._estimator import RowTransformer, layer_sizes, like_rows
 from skspectralnet._graph import nearest_neighbors
 from skspectralnet._losses import heavy_tailed_loss, margin_loss
 from skspectralnet._network import ACTIVATIONS, MLP, BatchNormMLP, RowMap
-from skspectralnet._rows import Rows, center_and_scale, dense_rows
+from skspectralnet._rows import Rows, center_and_scale, dense_rows, distinct_rows
 from skspectralnet._tensors import (
     forward_in_blocks,
     resolve_device,
@@ -40,9 +40,11 @@ from skspectralnet._validation import (
 _MAX_COMPONENTS = 10
 # hidden_layer_sizes=None: the units that so many rows are worth.
 _HIDDEN_LAYERS = {5000: (256, 256, 256), 0: (128, 128, 128)}
-# An epoch is at least so many steps, so that few rows are learned at all, and at most
-# so many, so that its cost does not follow n.
-_MIN_EPOCH_STEPS, _MAX_EPOCH_STEPS = 30, 100
+# An epoch is at least a step for so many rows, between these two, so that few rows are
+# learned at all ...
+_ROWS_PER_STEP, _MIN_EPOCH_STEPS, _ENOUGH_EPOCH_STEPS = 100, 5, 30
+# ... and at most that many steps, so that its cost does not follow n.
+_MAX_EPOCH_STEPS = 100
 # Rows of the batch that each anchor is held against: as good as all of them and much
 # cheaper (benchmarks/siamese.py).
 _NEGATIVES = 64
@@ -93,8 +95,8 @@ class SiameseEmbedding(RowTransformer):
     n_components : int or "auto", default="auto"
         Dimensions of the space. ``"auto"``: as many as columns, at most 10.
     n_neighbors : int, default=5
-        Nearest neighbours of a row that are its positive pairs; fewer where there are
-        fewer rows.
+        Nearest neighbours of a row that are its positive pairs, copies of the row not
+        counted (of dense rows); fewer where there are fewer distinct rows.
     neighbors_algorithm : {"auto", "exact", "cells", "pynndescent"}, default="auto"
         How the neighbours are found. ``"exact"``: by
         :class:`~sklearn.neighbors.NearestNeighbors`. ``"cells"``: among the rows of
@@ -124,7 +126,7 @@ class SiameseEmbedding(RowTransformer):
         most 1,024.
     max_iter : int, default=36
         Epochs, unless training stops early. An epoch has a pair for each row, but at
-        least 30 steps and at most 100.
+        least 30 steps (5 to 30 of fewer than 3,000 rows) and at most 100.
     tol : float, default=1e-4
         An epoch improves when it lowers the loss by more than this share of it.
     n_iter_no_change : int, default=10
@@ -319,15 +321,23 @@ class SiameseEmbedding(RowTransformer):
     def _find_pairs(self, X, constraints, rng):
         """The neighbours of all rows; sets `n_neighbors_` and `graph_recall_`."""
         rows = Rows(X, *center_and_scale(X))
-        self.n_neighbors_ = min(self.n_neighbors, X.shape[0] - 1)
+        points = _standardised(rows)
+        first = inverse = np.arange(len(rows))
+        if not sparse.issparse(points):
+            # Copies of a row would fill its list and teach nothing.
+            first, inverse = distinct_rows(points)
+        self.n_neighbors_ = min(self.n_neighbors, len(first) - 1)
+        if self.n_neighbors_ == 0:  # all rows are equal
+            self.graph_recall_ = 1.0
+            return _Pairs(rows, first[inverse][:, None], constraints)
         found = nearest_neighbors(
-            _standardised(rows),
+            points if len(first) == len(rows) else points[first],
             self.n_neighbors_,
             algorithm=self.neighbors_algorithm,
             random_state=rng,
         )
         self.graph_recall_ = found.recall
-        partners = found.indices
+        partners = first[found.indices][inverse]
         if constraints is not None:
             partners = constraints.overrule(partners)
         return _Pairs(rows, partners, constraints)
@@ -386,7 +396,8 @@ class SiameseEmbedding(RowTransformer):
         if batch_size == "auto":
             batch_size = int(np.clip(n_rows // 4, 64, 1024))
         batch_size = min(batch_size, n_rows)
-        n_steps = np.clip(-(-n_rows // batch_size), _MIN_EPOCH_STEPS, _MAX_EPOCH_STEPS)
+        least = np.clip(n_rows // _ROWS_PER_STEP, _MIN_EPOCH_STEPS, _ENOUGH_EPOCH_STEPS)
+        n_steps = np.clip(-(-n_rows // batch_size), least, _MAX_EPOCH_STEPS)
         return _Task(
             loss=self.loss,
             margin=float(self.margin),

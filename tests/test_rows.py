@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from skspectralnet._rows import Rows, center_and_scale, dense_rows
+from skspectralnet._rows import Rows, center_and_scale, dense_rows, distinct_rows
 
 FORMATS = [np.asarray, sparse.csr_matrix, sparse.csr_array]
 
@@ -126,3 +126,12 @@ def test_batch_is_float64_and_leaves_the_rows_alone(convert, dtype, rng):
     assert batch.dtype == np.float64
     assert_allclose(batch, (X[[9, 1]].astype(float) - [1, 2, 3]) / 4)
     assert_array_equal(dense_rows(held, slice(None)), X)
+
+
+def test_distinct_rows(rng):
+    X = np.array([[1.0, 0.0], [2.0, 1.0], [1.0, -0.0], [0.0, 1.0], [2.0, 1.0]])
+    first, inverse = distinct_rows(X)
+    assert first.tolist() == [0, 1, 3]
+    assert inverse.tolist() == [0, 1, 0, 2, 1]
+    first, inverse = distinct_rows(rng.normal(size=(50, 3)).astype(np.float32))
+    assert first.tolist() == inverse.tolist() == list(range(50))

@@ -76,7 +76,7 @@ def test_margin_is_a_distance(margin, blobs, global_random_seed):
     # Beyond the margin nothing repels, within a blob the neighbours attract.
     X, y = blobs
     fitted = model(2, global_random_seed, loss="contrastive", margin=margin)
-    Z = fitted.set_params(max_iter=15).fit_transform(X)
+    Z = fitted.set_params(max_iter=90).fit_transform(X)
     for one in range(3):
         for other in range(one):
             assert 0.8 * margin < apart(Z, y == one, y == other) < 3 * margin
@@ -536,7 +536,7 @@ def test_labels_separate_what_neighbours_mix(loss, global_random_seed, rng):
     given = np.flatnonzero(rng.uniform(size=300) < 0.5)
     labels = np.full(300, -1)
     labels[given] = y[given]
-    params = {"loss": loss, "max_iter": 12, "hidden_layer_sizes": (128, 128)}
+    params = {"loss": loss, "max_iter": 72, "hidden_layer_sizes": (128, 128)}
     fitted = model(2, global_random_seed, **params)
     without = agreement(fitted.fit_transform(X), y, given)
     taught = agreement(fitted.fit_transform(X, partial_labels=labels), y, given)
@@ -558,7 +558,7 @@ def test_must_links_pull_two_blobs_together(loss, blobs, global_random_seed, rng
     pairs = np.c_[
         rng.choice(np.flatnonzero(y == 0), 30), rng.choice(np.flatnonzero(y == 1), 30)
     ]
-    fitted = model(2, global_random_seed, loss=loss, max_iter=12)
+    fitted = model(2, global_random_seed, loss=loss, max_iter=72)
 
     def closeness(Z):
         return apart(Z, y == 0, y == 1) / apart(Z, y == 0, y == 2)
@@ -573,7 +573,7 @@ def test_cannot_links_push_neighbours_apart(loss, global_random_seed, rng):
     X = rng.uniform(-1, 1, size=(300, 3))
     near = NearestNeighbors(n_neighbors=1).fit(X).kneighbors(return_distance=False)
     pairs = np.c_[np.arange(0, 300, 10), near[::10, 0]]
-    fitted = model(2, global_random_seed, loss=loss, max_iter=12)
+    fitted = model(2, global_random_seed, loss=loss, max_iter=72)
 
     def between(Z):
         """Distance of the linked rows as a share of that of any two."""
