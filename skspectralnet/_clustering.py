@@ -120,7 +120,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         Larger batches make a finer graph and cost their square.
     max_iter : int, default=100
         Most epochs. An epoch is a pass over the rows, but at least 10 and at most
-        100 batches; where one batch holds all rows, 7 steps on it.
+        100 batches; where one batch holds all rows, 6 steps on it.
     tol : float, default=None
         An epoch improves when it lowers the loss by more than this share of it. None:
         0.01 where one batch holds all rows, 0.002 where batches are random.

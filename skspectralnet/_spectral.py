@@ -27,7 +27,7 @@ _GUARD_OUTPUTS = 6
 _MIN_EPOCH_STEPS, _MAX_EPOCH_STEPS = 10, 100
 # The loss of a single batch of all rows is free of sampling noise: fewer steps show
 # whether it falls (a quarter of the time, eigenvalues within 1 %).
-_ONE_BATCH_STEPS = 7
+_ONE_BATCH_STEPS = 6
 # A graph costs more than the step that uses it: batches are drawn in groups, and
 # each group is gone through this many times before new rows are drawn.
 _GROUP_BATCHES, _GROUP_PASSES = 16, 4

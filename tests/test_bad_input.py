@@ -514,7 +514,7 @@ BOTH = [
         "siamese: duplicates",
         np.tile(X, (5, 1)),
         {"metric_learner": QUICK},
-        Works(finds=False),
+        Works(),
     ),
     ("siamese: each row often", distinct(3), {"metric_learner": QUICK}, Works(False)),
     ("siamese: sparse", sparse.csr_array(X), {"metric_learner": QUICK}, Works()),
