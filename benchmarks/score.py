@@ -40,6 +40,7 @@ def settings(rng):
         ],
         "diffusion_time": [0.0, "auto", "auto"][rng.randint(3)],
         "n_components": [None, None, 3][rng.randint(3)],
+        "metric_learner": None,  # settings of the spectral stage: cheap enough to rank
     }
 
 
