@@ -27,7 +27,7 @@ export MPLBACKEND := Agg
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: $(READY) ## cluster MNIST, or the digits of scikit-learn; about two minutes
+demo: $(READY) ## cluster MNIST, or the digits of scikit-learn; about three minutes
 	$(RUN) examples/demo.py
 
 # One thread in each test process: two that use all cores wait for each other.
