@@ -1,5 +1,6 @@
 """The autoencoder: codes from which a network can rebuild the rows."""
 
+from functools import partial
 from numbers import Real
 from typing import NamedTuple
 
@@ -8,10 +9,10 @@ import torch
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skspectralnet._estimator import RowTransformer, layer_sizes, like_rows
+from skspectralnet._estimator import NetworkTransformer, layer_sizes, like_rows
 from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, CodeMap
-from skspectralnet._rows import Rows, center_and_scale, dense_rows
+from skspectralnet._rows import Rows, center_and_scale
 from skspectralnet._tensors import (
     fast_bfloat16,
     forward_in_blocks,
@@ -19,14 +20,7 @@ from skspectralnet._tensors import (
     to_tensor,
     torch_generator,
 )
-from skspectralnet._training import (
-    Interrupts,
-    NonFiniteLossError,
-    Schedule,
-    gradients,
-    progress_bar,
-    train,
-)
+from skspectralnet._training import count_held_out, gradients, train
 from skspectralnet._validation import (
     StrOptions,
     above,
@@ -68,7 +62,7 @@ class _Task(NamedTuple):
     device: torch.device
 
 
-class Autoencoder(RowTransformer):
+class Autoencoder(NetworkTransformer):
     r"""Codes of the rows from which a network can rebuild them.
 
     Two perceptrons, an encoder f and its mirror image g, are trained together to
@@ -250,10 +244,6 @@ class Autoencoder(RowTransformer):
         "random_state": ["random_state"],
     }
 
-    @property
-    def _n_features_out(self):
-        return self.n_components_
-
     def _fit(self, X):
         X = validate_rows(self, X, reset=True)
         device = resolve_device(self.device)
@@ -266,18 +256,19 @@ class Autoencoder(RowTransformer):
         task = self._task(len(rows), device)
         with gradients(device):
             network = self._new_network(X.shape, generator).to(device)
-            history = self._train(network, rows, order, task, generator)
+            self._train(network, rows, order, task, generator)
             test = order[: task.n_held_out or _MAX_HELD_OUT]
             self.reconstruction_error_ = _mean_loss(network, rows, test, task)
-        self._record(history, "reconstruction loss")
         self.network_ = CodeMap(rows.center, rows.scale, *network)
 
     def _task(self, n_samples, device):
         """Resolve what the number of rows and the device decide."""
-        n_held_out = int(self.validation_fraction * self.early_stopping * n_samples)
-        n_held_out = min(n_held_out, _MAX_HELD_OUT)
-        if n_held_out < _MIN_HELD_OUT:
-            n_held_out = 0
+        n_held_out = count_held_out(
+            n_samples,
+            self.validation_fraction * self.early_stopping,
+            least=_MIN_HELD_OUT,
+            most=_MAX_HELD_OUT,
+        )
         n_rows = n_samples - n_held_out
         batch_size = self.batch_size
         if batch_size == "auto":
@@ -310,16 +301,7 @@ class Autoencoder(RowTransformer):
         )
 
     def _train(self, network, rows, order, task, generator):
-        """Train encoder and decoder in place; return the History."""
-        schedule = Schedule(
-            max_iter=self.max_iter,
-            learning_rate=self._learning_rate(network),
-            weight_decay=self.alpha,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            policy="one_cycle",
-            n_steps=task.n_steps,
-        )
+        """Train encoder and decoder in place; set the curves."""
         held_out = order[: task.n_held_out]
         batches = _random_batches(order[task.n_held_out :], task.batch_size, generator)
 
@@ -331,51 +313,22 @@ class Autoencoder(RowTransformer):
         def validate():
             return _mean_loss(network, rows, held_out, task)
 
-        try:
-            with progress_bar(self.verbose, "autoencoder", self.max_iter) as progress:
-                return train(
-                    network,
-                    epoch_losses,
-                    schedule,
-                    validate=validate if len(held_out) else None,
-                    interrupts=Interrupts(),
-                    progress=progress,
-                )
-        except NonFiniteLossError as error:
-            raise ValueError(
-                "The reconstruction loss is not a finite number, even after lowering "
-                f"the learning rate: learning_rate_init={self.learning_rate_init}, "
-                f"noise={self.noise}. Lower them or look for extreme values in X."
-            ) from error
+        watch = validate if len(held_out) else None
+        self._run_training(
+            partial(train, network, epoch_losses, validate=watch),
+            "autoencoder",
+            "reconstruction loss",
+            lower=("learning_rate_init", "noise"),
+            learning_rate=self._learning_rate(network),
+            policy="one_cycle",
+            n_steps=task.n_steps,
+        )
 
     def _learning_rate(self, network):
         if self.learning_rate_init != "auto":
             return self.learning_rate_init
         widest = max(len(bias) for bias in network[0].biases[:-1])
         return _NARROW_RATE if widest <= _NARROW else _WIDE_RATE
-
-    def transform(self, X):
-        """Map rows to their codes.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        Z : ndarray of shape (n_samples, `n_components_`)
-            float32 for float32 rows, float64 for others. Each row is mapped on its
-            own, in float64.
-        """
-        check_is_fitted(self)
-        X = validate_rows(self, X, reset=False)
-        codes = forward_in_blocks(
-            self.network_,
-            lambda rows: dense_rows(X, rows),
-            X.shape[0],
-            device=resolve_device(self.device),
-        )
-        return like_rows(codes, X)
 
     def inverse_transform(self, Z):
         """Rebuild rows from their codes.

@@ -1,6 +1,7 @@
 """The parameters, the order of the stages, and SpectralNetEmbedding."""
 
 import warnings
+from functools import partial
 from numbers import Real
 
 import numpy as np
@@ -26,13 +27,7 @@ from skspectralnet._spectral import (
     new_map,
 )
 from skspectralnet._tensors import forward_in_blocks, resolve_device, torch_generator
-from skspectralnet._training import (
-    Interrupts,
-    NonFiniteLossError,
-    Schedule,
-    gradients,
-    progress_bar,
-)
+from skspectralnet._training import gradients
 from skspectralnet._validation import (
     HasMethods,
     StrOptions,
@@ -354,30 +349,12 @@ class _BaseSpectralNet(RowTransformer):
         if hidden is None:
             hidden = (128, 128) if len(reader.inputs) >= _SMALL_SAMPLE else (64, 64)
         mlp = new_map(reader, layer_sizes(hidden), self.activation, generator)
-        schedule = Schedule(
-            max_iter=self.max_iter,
-            learning_rate=self.learning_rate_init,
-            weight_decay=self.alpha,
+        self._run_training(
+            partial(fit_map, reader, mlp, generator=generator),
+            "spectral map",
+            "spectral loss",
             tol=self._resolve_tol(reader),
-            n_iter_no_change=self.n_iter_no_change,
         )
-        try:
-            with progress_bar(self.verbose, "spectral map", self.max_iter) as progress:
-                history = fit_map(
-                    reader,
-                    mlp,
-                    schedule,
-                    generator=generator,
-                    interrupts=Interrupts(),
-                    progress=progress,
-                )
-        except NonFiniteLossError as error:
-            raise ValueError(
-                "The spectral loss is not a finite number, even after lowering the "
-                f"learning rate: learning_rate_init={self.learning_rate_init}. Lower "
-                "it further or look for extreme values in X."
-            ) from error
-        self._record(history, "spectral loss")
         return mlp
 
     def _align(self, reader, mlp, generator):

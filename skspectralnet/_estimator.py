@@ -1,4 +1,4 @@
-"""What all estimators share: a fit that replaces the old one, tags, pickles, curves."""
+"""What all estimators share: a fit that replaces the old one, a training, tags."""
 
 import copy
 import warnings
@@ -12,8 +12,17 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
+from sklearn.utils.validation import check_is_fitted
 
-from skspectralnet._validation import fit_context
+from skspectralnet._rows import dense_rows
+from skspectralnet._tensors import forward_in_blocks, resolve_device
+from skspectralnet._training import (
+    Interrupts,
+    NonFiniteLossError,
+    Schedule,
+    progress_bar,
+)
+from skspectralnet._validation import fit_context, validate_rows
 
 
 class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -79,6 +88,42 @@ class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.__dict__ = vars(fresh)
         return self
 
+    def _run_training(
+        self, run, stage, loss, *, lower=("learning_rate_init",), **schedule
+    ):
+        """Train as the parameters say and keep the curves.
+
+        Parameters
+        ----------
+        run : callable
+            Trains as ``run(schedule, interrupts=..., progress=...)``; returns the
+            History.
+        stage, loss : str
+            Their names, for the bar, the warnings and the error.
+        lower : tuple of str
+            Parameters that the error says to lower.
+        **schedule
+            What the Schedule does not take from the parameters.
+        """
+        planned = Schedule(
+            max_iter=self.max_iter,
+            learning_rate=self.learning_rate_init,
+            weight_decay=self.alpha,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+        )._replace(**schedule)
+        try:
+            with progress_bar(self.verbose, stage, self.max_iter) as progress:
+                history = run(planned, interrupts=Interrupts(), progress=progress)
+        except NonFiniteLossError as error:
+            values = ", ".join(f"{name}={getattr(self, name)}" for name in lower)
+            raise ValueError(
+                f"The {loss} is not a finite number, even after lowering the learning "
+                f"rate: {values}. Lower {'it further' if len(lower) == 1 else 'them'} "
+                "or look for extreme values in X."
+            ) from error
+        self._record(history, loss)
+
     def _record(self, history, loss):
         """Keep the curves of a training; warn where it ended early."""
         self.loss_curve_ = history.loss_curve
@@ -98,6 +143,37 @@ class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 ConvergenceWarning,
                 stacklevel=2,
             )
+
+
+class NetworkTransformer(RowTransformer):
+    """A transformer whose whole map is one network, `network_`."""
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def transform(self, X):
+        """Map rows to the learned space.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, `n_components_`)
+            float32 for float32 rows, float64 for others. Each row is mapped on its
+            own, in float64.
+        """
+        check_is_fitted(self)
+        X = validate_rows(self, X, reset=False)
+        Z = forward_in_blocks(
+            self.network_,
+            lambda rows: dense_rows(X, rows),
+            X.shape[0],
+            device=resolve_device(self.device),
+        )
+        return like_rows(Z, X)
 
 
 def layer_sizes(hidden):

@@ -1,5 +1,6 @@
 """The siamese network: a learned space in which neighbours are close."""
 
+from functools import partial
 from numbers import Real
 from typing import NamedTuple
 
@@ -7,28 +8,15 @@ import numpy as np
 import torch
 from scipy import sparse
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._constraints import known_pairs
-from skspectralnet._estimator import RowTransformer, layer_sizes, like_rows
+from skspectralnet._estimator import NetworkTransformer, layer_sizes
 from skspectralnet._graph import nearest_neighbors
 from skspectralnet._losses import heavy_tailed_loss, margin_loss
 from skspectralnet._network import ACTIVATIONS, MLP, BatchNormMLP, RowMap
-from skspectralnet._rows import Rows, center_and_scale, dense_rows, distinct_rows
-from skspectralnet._tensors import (
-    forward_in_blocks,
-    resolve_device,
-    to_tensor,
-    torch_generator,
-)
-from skspectralnet._training import (
-    Interrupts,
-    NonFiniteLossError,
-    Schedule,
-    gradients,
-    progress_bar,
-    train,
-)
+from skspectralnet._rows import Rows, center_and_scale, distinct_rows
+from skspectralnet._tensors import resolve_device, to_tensor, torch_generator
+from skspectralnet._training import count_held_out, gradients, train
 from skspectralnet._validation import (
     StrOptions,
     above,
@@ -73,7 +61,7 @@ class _Pairs(NamedTuple):
     constraints: object  # Constraints or None
 
 
-class SiameseEmbedding(RowTransformer):
+class SiameseEmbedding(NetworkTransformer):
     r"""A learned space in which neighbours are close and other rows are not.
 
     A perceptron f sees pairs of rows, the two sides with the same weights (a siamese
@@ -266,10 +254,6 @@ class SiameseEmbedding(RowTransformer):
         "random_state": ["random_state"],
     }
 
-    @property
-    def _n_features_out(self):
-        return self.n_components_
-
     def fit(self, X, y=None, *, partial_labels=None, must_link=None, cannot_link=None):
         """Learn the space from the rows of X, and from what is known about pairs.
 
@@ -314,8 +298,7 @@ class SiameseEmbedding(RowTransformer):
         if self.n_components == "auto":
             self.n_components_ = min(_MAX_COMPONENTS, X.shape[1])
         with gradients(device):
-            network, history = self._train(pairs, device, rng)
-        self._record(history, "siamese loss")
+            network = self._train(pairs, device, rng)
         self.network_ = RowMap(pairs.rows.center, pairs.rows.scale, network.folded())
 
     def _find_pairs(self, X, constraints, rng):
@@ -343,25 +326,18 @@ class SiameseEmbedding(RowTransformer):
         return _Pairs(rows, partners, constraints)
 
     def _train(self, pairs, device, rng):
-        """A trained network and its History."""
+        """A trained network; sets the curves."""
         n_samples = len(pairs.rows)
         generator = torch_generator(rng)
         order = rng.permutation(n_samples)
-        n_held_out = int(self.validation_fraction * self.early_stopping * n_samples)
-        n_held_out = min(n_held_out, _MAX_HELD_OUT)
-        if n_held_out < _MIN_HELD_OUT:
-            n_held_out = 0
+        n_held_out = count_held_out(
+            n_samples,
+            self.validation_fraction * self.early_stopping,
+            least=_MIN_HELD_OUT,
+            most=_MAX_HELD_OUT,
+        )
         task = self._task(n_samples - n_held_out, device)
         network = self._new_network(pairs.rows, generator).to(device)
-        schedule = Schedule(
-            max_iter=self.max_iter,
-            learning_rate=self.learning_rate_init,
-            weight_decay=self.alpha,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            policy="one_cycle",
-            n_steps=task.n_steps,
-        )
         anchors = order[n_held_out:]
 
         def epoch_losses():
@@ -372,23 +348,15 @@ class SiameseEmbedding(RowTransformer):
         def validate():
             return _held_out_loss(network, pairs, order[:n_held_out], task)
 
-        try:
-            with progress_bar(self.verbose, "siamese", self.max_iter) as progress:
-                history = train(
-                    network,
-                    epoch_losses,
-                    schedule,
-                    validate=validate if n_held_out else None,
-                    interrupts=Interrupts(),
-                    progress=progress,
-                )
-        except NonFiniteLossError as error:
-            raise ValueError(
-                "The siamese loss is not a finite number, even after lowering the "
-                f"learning rate: learning_rate_init={self.learning_rate_init}. Lower "
-                "it further or look for extreme values in X."
-            ) from error
-        return network, history
+        watch = validate if n_held_out else None
+        self._run_training(
+            partial(train, network, epoch_losses, validate=watch),
+            "siamese",
+            "siamese loss",
+            policy="one_cycle",
+            n_steps=task.n_steps,
+        )
+        return network
 
     def _task(self, n_rows, device):
         """Resolve what the number of rows decides."""
@@ -414,29 +382,6 @@ class SiameseEmbedding(RowTransformer):
             hidden = next(h for n, h in _HIDDEN_LAYERS.items() if len(rows) >= n)
         sizes = [rows.X.shape[1], *layer_sizes(hidden), self.n_components_]
         return BatchNormMLP(MLP(sizes, self.activation, generator))
-
-    def transform(self, X):
-        """Map rows to the learned space.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-        Returns
-        -------
-        Z : ndarray of shape (n_samples, `n_components_`)
-            float32 for float32 rows, float64 for others. Each row is mapped on its
-            own, in float64.
-        """
-        check_is_fitted(self)
-        X = validate_rows(self, X, reset=False)
-        points = forward_in_blocks(
-            self.network_,
-            lambda rows: dense_rows(X, rows),
-            X.shape[0],
-            device=resolve_device(self.device),
-        )
-        return like_rows(points, X)
 
 
 def _standardised(rows):

@@ -16,7 +16,7 @@ from skspectralnet._losses import (
 )
 from skspectralnet._network import MLP, orthonormalizer
 from skspectralnet._tensors import to_numpy, to_tensor
-from skspectralnet._training import train
+from skspectralnet._training import count_held_out, train
 
 # Outputs trained beside the components that are kept, as the guard vectors of
 # subspace iteration: without them the map can settle on a subspace that lacks one
@@ -180,9 +180,12 @@ def fit_map(reader, mlp, schedule, *, generator, interrupts, progress):
     order = torch.randperm(
         len(reader.inputs), generator=generator, device="cpu"
     ).numpy()
-    n_held_out = min(int(task.validation_fraction * len(order)), 2 * task.batch_size)
-    if n_held_out < _MIN_VALIDATION_ROWS:
-        n_held_out = 0
+    n_held_out = count_held_out(
+        len(order),
+        task.validation_fraction,
+        least=_MIN_VALIDATION_ROWS,
+        most=2 * task.batch_size,
+    )
     batches = _random_batches(reader, order[n_held_out:], generator)
     n_steps = _epoch_steps(_count_batches(len(order) - n_held_out, task.batch_size))
     loss_of = joint_loss if task.orthonorm == "joint" else alternating_loss

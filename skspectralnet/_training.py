@@ -137,6 +137,12 @@ def _half_wave(start, end, share):
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
+def count_held_out(n_samples, share, *, least, most):
+    """How many rows are held out: a share, at most `most`; 0 below `least`."""
+    n_held_out = min(int(share * n_samples), most)
+    return n_held_out if n_held_out >= least else 0
+
+
 def train(module, epoch_losses, schedule, *, validate=None, interrupts, progress):
     """Train a module until its loss stops improving; keep its best weights.
 

@@ -15,7 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skspectralnet import SiameseEmbedding, SpectralNetClustering, _siamese
+from skspectralnet import SiameseEmbedding, SpectralNetClustering, _siamese, _training
 from skspectralnet._constraints import known_pairs
 
 FAST = {"hidden_layer_sizes": (32,), "max_iter": 3}
@@ -428,7 +428,7 @@ def test_interrupted_twice_leaves_the_old_model(rows, monkeypatch):
     fitted = model().fit(rows)
     Z = fitted.transform(rows)
     monkeypatch.setattr(
-        _siamese.Interrupts,
+        _training.Interrupts,
         "accept",
         lambda self: (_ for _ in ()).throw(KeyboardInterrupt),
     )
