@@ -15,7 +15,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._autoencoder import Autoencoder
 from skspectralnet._constraints import known_pairs
-from skspectralnet._estimator import RowTransformer, layer_sizes, like_rows
+from skspectralnet._estimator import (
+    KnownPairsMixin,
+    RowTransformer,
+    layer_sizes,
+    like_rows,
+)
 from skspectralnet._network import ACTIVATIONS, SpectralMap
 from skspectralnet._rows import Rows, center_and_scale, dense_rows
 from skspectralnet._siamese import SiameseEmbedding
@@ -54,7 +59,7 @@ _WHOLE_TOL, _SAMPLED_TOL = 1e-2, 2e-3
 _LEARNED_ROWS, _PLAIN_COLUMNS = 500, 3
 
 
-class _BaseSpectralNet(RowTransformer):
+class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
     """What SpectralNetEmbedding and SpectralNetClustering share: all but labels."""
 
     _parameter_constraints: dict = {
@@ -154,41 +159,6 @@ class _BaseSpectralNet(RowTransformer):
     @property
     def _n_features_out(self):
         return len(self.component_weights_)
-
-    def fit(self, X, y=None, *, partial_labels=None, must_link=None, cannot_link=None):
-        """Learn the map from the rows of X, and from what is known about pairs.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Sparse rows are densified a batch at a time.
-        y : Ignored
-            Present for API consistency.
-        partial_labels : array-like of int of shape (n_samples,), default=None
-            Label of each row from 0, -1 where it is unknown. Rows with the same label
-            get weight 1 in the graph, rows with different ones weight 0, whatever
-            their distance, and a siamese metric learner draws them together or apart.
-        must_link, cannot_link : array-like of int of shape (n_pairs, 2), default=None
-            Pairs of row numbers that belong together, or do not. Row numbers are those
-            of the X of this call: they cannot be sliced in cross-validation.
-
-        Returns
-        -------
-        self : object
-            Unchanged where fitting fails.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a parameter, X, a label or a link cannot be used, or labels and links
-            contradict each other; the message says which and why.
-        """
-        return self._replace_fit(
-            X,
-            partial_labels=partial_labels,
-            must_link=must_link,
-            cannot_link=cannot_link,
-        )
 
     # --- the stages of the fit
 
