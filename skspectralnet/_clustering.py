@@ -9,7 +9,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._assignment import Centers, Mixture, fit_assignment, named_after
-from skspectralnet._constraints import checked_labels
+from skspectralnet._constraints import known_pairs
 from skspectralnet._embedding import _BaseSpectralNet
 from skspectralnet._estimator import like_rows
 from skspectralnet._graph import modularity, neighbor_graph
@@ -326,12 +326,13 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
             )
         return self.n_components
 
-    def _fit(self, X, *, partial_labels=None, **links):
+    def _fit(self, X, **known):
         X = validate_rows(self, X, reset=True)
-        labels = self._checked_labels(partial_labels, X.shape[0])
+        constraints = known_pairs(X.shape[0], **known)
+        if constraints is not None:
+            self._check_names(constraints.labels)
         rng = check_random_state(self.random_state)
-        Z = self._fit_spectral(X, rng, partial_labels=partial_labels, **links)
-        Z = like_rows(Z, X)
+        Z = like_rows(self._fit_spectral(X, constraints, rng, **known), X)
         self._assignment = fit_assignment(
             Z,
             self.n_clusters,
@@ -339,23 +340,21 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
             n_init=self.n_init,
             random_state=rng,
         )
-        if labels.max() >= 0:
-            self._assignment = named_after(self._assignment, Z, labels)
+        if constraints is not None and constraints.labels.max() >= 0:
+            self._assignment = named_after(self._assignment, Z, constraints.labels)
         self.labels_ = self._assignment.labels(Z)
         self.cluster_centers_ = self._assignment.centers.astype(Z.dtype, copy=False)
         self.n_clusters_ = len(self.cluster_centers_)
         if isinstance(self._assignment, Centers):
             self.inertia_ = self._assignment.inertia
 
-    def _checked_labels(self, partial_labels, n_samples):
-        labels = checked_labels(partial_labels, n_samples)
+    def _check_names(self, labels):
         if labels.max() >= self.n_clusters:
             raise ValueError(
                 f"partial_labels has the label {labels.max()}, but the clusters of "
                 f"n_clusters={self.n_clusters} are numbered from 0 to "
                 f"{self.n_clusters - 1}. Raise n_clusters or number the labels from 0."
             )
-        return labels
 
     def predict(self, X):
         """Label each row by its place in the embedding.

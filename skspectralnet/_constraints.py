@@ -17,13 +17,16 @@ class Constraints:
 
     Parameters
     ----------
+    labels : ndarray of int of shape (n_samples,)
+        As they were given, -1 where unknown.
     groups : ndarray of int of shape (n_samples,)
         -1 for rows of which nothing is known.
     apart : CSR array of bool of shape (n_groups, n_groups)
         Symmetric.
     """
 
-    def __init__(self, groups, apart):
+    def __init__(self, labels, groups, apart):
+        self.labels = labels
         self.groups = groups
         self.apart = apart
         known = np.flatnonzero(groups >= 0)
@@ -140,7 +143,7 @@ def known_pairs(n_samples, partial_labels=None, must_link=None, cannot_link=None
         (np.ones(len(first), dtype=bool), (first, second)),
         shape=(len(names), len(names)),
     )
-    return Constraints(groups, apart)
+    return Constraints(labels, groups, apart)
 
 
 def checked_labels(partial_labels, n_samples):

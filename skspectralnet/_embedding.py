@@ -162,14 +162,16 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
 
     # --- the stages of the fit
 
-    def _fit_spectral(self, X, rng, **known):
-        """The stages from the rows to the aligned eigenvectors."""
+    def _fit_spectral(self, X, constraints, rng, **known):
+        """The stages from the rows to the aligned eigenvectors.
+
+        `known` is what `constraints` were made of, for a stage that takes it too.
+        """
         self._check_combinations()
         device = resolve_device(self.device)
         # As they are now: parameters set after fit wait for the next one.
         self._unit_codes = self.metric == "cosine"
         self._network_sees_codes = self.network_input == "code"
-        constraints = known_pairs(X.shape[0], **known)
         codes = self._fit_encoder(X, rng)  # (n_samples, n_codes)
         points = self._fit_metric_learner(codes, constraints, known, rng)
         inputs = codes if self._network_sees_codes else points
@@ -669,8 +671,10 @@ class SpectralNetEmbedding(_BaseSpectralNet):
 
     def _fit(self, X, **known):
         X = validate_rows(self, X, reset=True)
+        constraints = known_pairs(X.shape[0], **known)
         rng = check_random_state(self.random_state)
-        self.embedding_ = like_rows(self._fit_spectral(X, rng, **known), X)
+        Z = self._fit_spectral(X, constraints, rng, **known)
+        self.embedding_ = like_rows(Z, X)
 
 
 def _floats(X):
