@@ -13,7 +13,8 @@ class Constraints:
 
     Rows with the same label or a must-link are one group, and so are their groups: the
     transitive closure. Two groups are apart where their labels differ or a cannot-link
-    joins them.
+    joins them. The labels are not written out as pairs: memory grows with what was
+    given, not with the square of the number of labels.
 
     Parameters
     ----------
@@ -21,22 +22,54 @@ class Constraints:
         As they were given, -1 where unknown.
     groups : ndarray of int of shape (n_samples,)
         -1 for rows of which nothing is known.
-    apart : CSR array of bool of shape (n_groups, n_groups)
-        Symmetric.
+    names : ndarray of int of shape (n_groups,)
+        Label of each group, another one for each, -1 where it has none.
+    links : CSR array of bool of shape (n_groups, n_groups)
+        Symmetric: cannot-links between groups that do not both have a label.
     """
 
-    def __init__(self, labels, groups, apart):
+    def __init__(self, labels, groups, names, links):
         self.labels = labels
         self.groups = groups
-        self.apart = apart
         known = np.flatnonzero(groups >= 0)
         order = known[np.argsort(groups[known], kind="stable")]
         self._members = order  # rows, group by group
-        self._sizes = np.bincount(groups[known], minlength=apart.shape[0])
+        self._sizes = np.bincount(groups[known], minlength=len(names))
         self._starts = np.concatenate([[0], np.cumsum(self._sizes)[:-1]])
-        self._first, self._second = apart.nonzero()
-        self._codes = self._first * apart.shape[0] + self._second  # of pairs apart
         self._shared = order[self._sizes[groups[order]] > 1]
+        self._has_label = names != _UNKNOWN
+        self._labelled = np.flatnonzero(self._has_label)
+        self._links = links
+        self._linked = np.stack(links.nonzero())  # (2, n_links), row by row
+        self._link_places = self._places_of_links()
+        n_labelled = len(self._labelled)
+        self._n_apart = n_labelled * (n_labelled - 1) + len(self._link_places)
+
+    def _places_of_links(self):
+        """Where the links stand in the list of all ordered pairs apart, row by row."""
+        first, second = self._linked
+        before = np.searchsorted(self._labelled, first) * (len(self._labelled) - 1)
+        in_row = np.searchsorted(self._labelled, second) - (first < second)
+        return before + self._has_label[first] * in_row + np.arange(len(first))
+
+    def _pairs_apart(self, places):
+        """The groups at some places of that list, (2, m)."""
+        links_before = np.searchsorted(self._link_places, places)
+        linked = np.isin(places, self._link_places)
+        pairs = np.empty((2, len(places)), dtype=np.int64)
+        pairs[:, linked] = self._linked[:, links_before[linked]]
+        others = len(self._labelled) - 1
+        first, second = np.divmod((places - links_before)[~linked], others)
+        second += second >= first  # no group is apart from itself
+        pairs[:, ~linked] = self._labelled[np.stack([first, second])]
+        return pairs
+
+    def _are_apart(self, first, second):
+        """Whether pairs of groups are apart; arrays of one shape (m,)."""
+        differ = self._has_label[first] & self._has_label[second] & (first != second)
+        n_groups = len(self._has_label)
+        codes = self._linked[0] * n_groups + self._linked[1]
+        return differ | np.isin(first * n_groups + second, codes)
 
     def relations(self, rows):
         """Which of some rows are known to belong together and which are not.
@@ -56,8 +89,11 @@ class Constraints:
         known = np.flatnonzero(groups >= 0)
         groups = groups[known]
         together = groups[:, None] == groups[None, :]
+        labelled = self._has_label[groups]
+        apart = labelled[:, None] & labelled[None, :] & ~together
+        apart |= self._links[groups][:, groups].toarray()
         np.fill_diagonal(together, False)
-        return known, together, self.apart[groups][:, groups].toarray()
+        return known, together, apart
 
     def sample_together(self, size, rng):
         """Random pairs of rows of one group, (m, 2): none where no group has two."""
@@ -68,10 +104,9 @@ class Constraints:
 
     def sample_apart(self, size, rng):
         """Random pairs of rows known to be apart, (m, 2): none where none are."""
-        if not len(self._first):
+        if not self._n_apart:
             return np.empty((0, 2), dtype=np.int64)
-        chosen = rng.randint(len(self._first), size=size)
-        sides = (self._first[chosen], self._second[chosen])
+        sides = self._pairs_apart(rng.randint(self._n_apart, size=size))
         return np.stack([self._random_member(side, rng) for side in sides], axis=1)
 
     def _random_member(self, groups, rng):
@@ -94,8 +129,7 @@ class Constraints:
         mine = np.broadcast_to(self.groups[:, None], neighbors.shape)
         theirs = self.groups[neighbors]
         wrong = (mine >= 0) & (theirs >= 0)
-        codes = mine[wrong] * self.apart.shape[0] + theirs[wrong]
-        wrong[wrong] = np.isin(codes, self._codes)
+        wrong[wrong] = self._are_apart(mine[wrong], theirs[wrong])
         replaced = neighbors.copy()
         for i in np.flatnonzero(wrong.any(axis=1)):
             allowed = neighbors[i, ~wrong[i]]
@@ -132,18 +166,14 @@ def known_pairs(n_samples, partial_labels=None, must_link=None, cannot_link=None
     component = _linked(labels, must)
     groups, names = _groups(component, labels, must, cannot)
     _check_agreement(groups, names, labels, cannot)
-    labelled = np.flatnonzero(names != _UNKNOWN)
-    different = names[labelled][:, None] != names[labelled][None, :]
-    rows, columns = np.nonzero(different)
-    first = np.concatenate([labelled[rows], groups[cannot[:, 0]], groups[cannot[:, 1]]])
-    second = np.concatenate(
-        [labelled[columns], groups[cannot[:, 1]], groups[cannot[:, 0]]]
-    )
-    apart = sparse.csr_array(
+    ends = groups[cannot]  # (n_pairs, 2)
+    ends = ends[(names[ends] == _UNKNOWN).any(axis=1)]  # labels say the others
+    first, second = np.concatenate([ends, ends[:, ::-1]]).T
+    links = sparse.csr_array(
         (np.ones(len(first), dtype=bool), (first, second)),
         shape=(len(names), len(names)),
     )
-    return Constraints(labels, groups, apart)
+    return Constraints(labels, groups, names, links)
 
 
 def checked_labels(partial_labels, n_samples):

@@ -1,5 +1,7 @@
 """Labels and links: their closure, what contradicts, and pairs drawn from them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -275,6 +277,40 @@ def test_a_seed_draws_the_same_pairs(global_random_seed, rng):
     for draw in (known.sample_together, known.sample_apart):
         one, two = (draw(50, np.random.RandomState(global_random_seed)) for _ in "ab")
         assert_array_equal(one, two)
+
+
+class InOrder:
+    """Draws every number below a bound once, and always the first member."""
+
+    def randint(self, high, size):
+        return np.arange(high)
+
+    def uniform(self, size):
+        return np.zeros(size)
+
+
+def test_each_pair_of_groups_has_the_same_chance(rng):
+    _, labels, must, cannot = random_knowledge(rng)
+    for given in ((labels, must, cannot), (None, must, cannot), (labels, must, None)):
+        known = known_pairs(60, *given)
+        apart = relations(known)[1]
+        _, first = np.unique(known.groups, return_index=True)
+        first = first[known.groups[first] >= 0]  # a row of each group
+        expected = first[np.argwhere(apart[np.ix_(first, first)])]
+        assert_array_equal(known.sample_apart(1, InOrder()), expected)
+
+
+def test_memory_is_linear_in_the_labels(rng):
+    n = 5000
+    must = np.c_[np.arange(n), n + np.arange(n)]
+    tracemalloc.start()
+    known = known_pairs(2 * n, np.r_[np.arange(n), np.full(n, -1)], must)
+    known.overrule(rng.randint(2 * n, size=(2 * n, 5)))
+    known.sample_apart(100, rng)
+    known.relations(np.arange(50))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1000 * n  # a table of all pairs has n times n entries
 
 
 # --- neighbours overruled
