@@ -310,6 +310,61 @@ def grassmann_distance(A, B, row_weights=None):
     return float(max(A.shape[1] - cosines, 0.0))
 
 
+def nearest_basis(gram, cross):
+    r"""Orthonormal combinations of functions, nearest to given orthonormal ones.
+
+    The projections :math:`P = G^{-1} X` of the targets on the span of the functions,
+    made orthonormal by :math:`P (P^T G P)^{-1/2}`, the nearest such basis.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (q, q)
+        :math:`G = Y^T M Y` of the functions.
+    cross : ndarray of shape (q, r)
+        :math:`X = Y^T M V` with the targets.
+
+    Returns
+    -------
+    ndarray of shape (q, r), or None
+        None where some direction of the targets has not half of its square length in
+        the span: no basis of it stands for the targets then.
+    """
+    size = np.sqrt(np.diag(gram))
+    size[size == 0.0] = 1.0
+    scaled = gram / np.outer(size, size)
+    inverse = linalg.pinvh(scaled, rtol=_RANK_TOLERANCE)
+    projections = inverse @ (cross / size[:, None]) / size[:, None]
+    seen, directions = linalg.eigh(projections.T @ gram @ projections)
+    if seen[0] < 0.5:
+        return None
+    return projections @ (directions / np.sqrt(seen)) @ directions.T
+
+
+def subspace_bound(missed, eigenvalues, following):
+    r"""A bound of the squared Grassmann distance by the residuals.
+
+    .. math:: \sum_i \sin^2 \theta_i \le \frac{\sum_i r_i^2}{\delta^2}
+
+    with :math:`\delta` the distance from the learned eigenvalues to the exact one that
+    follows (Davis and Kahan, 1970, the :math:`\sin \theta` theorem).
+
+    Parameters
+    ----------
+    missed : ndarray of shape (q,)
+        Residuals r.
+    eigenvalues : ndarray of shape (q,)
+    following : float
+
+    Returns
+    -------
+    float
+        At most q, which every distance is.
+    """
+    gap = float(max(following - eigenvalues[-1], 0.0))
+    square = float(np.sum(missed**2))
+    return float(len(missed)) if square >= len(missed) * gap**2 else square / gap**2
+
+
 def residuals(graph, Y, eigenvalues, laplacian):
     r"""How far approximate eigenpairs are from solving the eigenproblem.
 

@@ -65,6 +65,25 @@ class MLP(nn.Module):
         self.zero_grad(set_to_none=True)
         return self
 
+    def rescale_outputs(self, scale, shift):
+        """Multiply the outputs by one array and add another, in the last layer."""
+        with torch.no_grad():
+            weight, bias = self.weights[-1], self.biases[-1]
+            scale, shift = (
+                torch.tensor(values, dtype=weight.dtype, device=weight.device)
+                for values in (scale, shift)
+            )
+            weight.mul_(scale[:, None])
+            bias.mul_(scale).add_(shift)
+
+    def with_constant(self):
+        """The same network with the constant 1 before its outputs, in float64."""
+        state = self.to_arrays()
+        for name, value in (("weights", 0.0), ("biases", 1.0)):
+            last = state[name][-1]
+            state[name][-1] = np.concatenate([np.full_like(last[:1], value), last])
+        return MLP.from_arrays(state)
+
     def to_arrays(self):
         """Activation and weights as numpy arrays on the CPU: they load without the
         device or torch's own unpickling."""
