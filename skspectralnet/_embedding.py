@@ -506,7 +506,7 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
     def _regress(self, reader, pairs, generator):
         """A network that has learned exact eigenvectors."""
         targets = regression_targets(pairs, reader.task)
-        mlp = self._graph_network(reader, targets.shape[1], generator)
+        mlp = self._graph_network(reader, len(targets.eigenvalues), generator)
         self._run_training(
             partial(regress, reader, targets, mlp, generator=generator),
             "spectral map",
@@ -577,10 +577,11 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        self.eigenvalues_ = eigenvalues[first:]
+        order = first + np.argsort(eigenvalues[first:], kind="stable")
+        self.eigenvalues_ = eigenvalues[order]
         self.component_weights_ = self._diffusion_weights(largest_degree)
         self.network_ = SpectralMap(
-            inputs.center, inputs.scale, mlp, coefficients[:, first:]
+            inputs.center, inputs.scale, mlp, coefficients[:, order]
         )
 
     def _warn_of_components(self, n_connected, n_components):

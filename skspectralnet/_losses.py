@@ -6,7 +6,7 @@ from torch.autograd.function import once_differentiable
 # Of the change of an error along edges against the error itself: larger ones fit the
 # smooth part late, smaller ones leave the eigenvalues too large
 # (benchmarks/fidelity.py measures what comes out).
-_SMOOTHNESS = 10.0
+SMOOTHNESS = 10.0
 
 
 class _LaplacianForm(torch.autograd.Function):
@@ -201,7 +201,7 @@ def regression_loss(missed, masses):
     """
     first, second = missed.chunk(2)
     square = (masses[:, None] * missed.square()).mean()
-    return square + _SMOOTHNESS * (first - second).square().mean()
+    return square + SMOOTHNESS * (first - second).square().mean()
 
 
 def row_weights(degrees, laplacian):

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy import sparse
+from scipy import linalg, sparse
 from torch.nn import functional as F
 
 from skspectralnet._affinity import median_gamma, self_tuning_weights
@@ -21,7 +21,13 @@ from skspectralnet._eigen import (
     subspace_bound,
 )
 from skspectralnet._graph import nearest_neighbors, squared_lengths, symmetric_graph
-from skspectralnet._losses import LOSSES, edge_form, regression_loss, row_gram
+from skspectralnet._losses import (
+    LOSSES,
+    SMOOTHNESS,
+    edge_form,
+    regression_loss,
+    row_gram,
+)
 from skspectralnet._network import MLP, orthonormalizer
 from skspectralnet._tensors import forward_in_blocks, to_tensor
 from skspectralnet._training import Interrupts, train
@@ -33,6 +39,8 @@ _GUARDS, _BEYOND = 2, 8
 _RANDOM_GUARDS = 5
 # Rows of a step of regression; each is one end of an edge.
 _REGRESSION_ROWS = 512
+# Of the closed form of the last layer, relative to each feature.
+_RIDGE = 1e-6
 # Steps of an epoch: a power of the rows over a number, within bounds.
 _STEPS_POWER, _STEPS_SHARE, _LEAST_STEPS, _MOST_STEPS = 0.6, 8.0, 2, 80
 # Steps and rows of an epoch of the spectral loss, and those that decide when it ends.
@@ -79,7 +87,7 @@ class GraphFit(NamedTuple):
     """What the stage has learned."""
 
     mlp: MLP  # with the constant before its outputs
-    pairs: RitzPairs  # coefficients: (1 + n_outputs, n_components)
+    pairs: RitzPairs  # the trivial one, then ascending
     largest_degree: float
     error: ApproximationError
 
@@ -157,13 +165,14 @@ class GraphReader:
         """A copy on the device of the task."""
         return to_tensor(array, device=self.task.device, dtype=dtype)
 
-    def outputs(self, mlp):
-        """The outputs of a network at all nodes, (n_nodes, n_outputs), float64."""
+    def outputs(self, mlp, method="forward"):
+        """What a network makes of all nodes, (n_nodes, n_outputs), float64."""
         return forward_in_blocks(
             mlp.double(),
             lambda rows: self.inputs.batch(self.nodes[rows]),
             len(self.nodes),
             device=self.task.device,
+            method=method,
         )
 
 
@@ -245,15 +254,16 @@ def exact_pairs(reader, random_state):
 
 
 def regression_targets(pairs, task):
-    """The eigenvectors to learn, (n_nodes, q): those asked for or up to a gap, and two.
+    """The eigenpairs to learn: those asked for or up to a gap, and two.
 
-    Constant ones are left out: every map has a constant.
+    Constant vectors are left out: every map has a constant.
     """
     cut = cut_at_gap(pairs.eigenvalues, task.n_components)
     vectors = pairs.vectors[:, : max(cut, task.n_components) + _GUARDS]
     varying = np.ptp(vectors, axis=0) > 1e-6 * np.abs(vectors).max()
     varying[1] |= not varying.any()
-    return vectors[:, varying]
+    values = pairs.eigenvalues[: vectors.shape[1]][varying]
+    return pairs._replace(eigenvalues=values, vectors=vectors[:, varying])
 
 
 def n_outputs(task):
@@ -278,14 +288,16 @@ def new_network(reader, hidden_layer_sizes, n_outputs, activation, generator):
 
 
 def regress(reader, targets, mlp, schedule, *, generator, **hooks):
-    """Teach a network given functions on the nodes of a graph.
+    """Teach a network eigenvectors of a graph.
+
+    By gradient steps, then the last layer once more in closed form.
 
     Parameters
     ----------
     reader : GraphReader
-    targets : ndarray of shape (n_nodes, q)
+    targets : Eigenpairs
     mlp : MLP
-        Trained in place: its outputs are then the targets, in their own size.
+        Trained in place: its outputs are then the vectors, in their own size.
     schedule : Schedule
         Of one cycle.
     generator : torch.Generator
@@ -296,10 +308,11 @@ def regress(reader, targets, mlp, schedule, *, generator, **hooks):
     -------
     History
     """
-    center, spread = targets.mean(axis=0), targets.std(axis=0)
+    vectors = targets.vectors
+    center, spread = vectors.mean(axis=0), vectors.std(axis=0)
     spread[spread == 0.0] = 1.0
     # Each by its own spread: the loss would not see the small ones otherwise.
-    scaled = reader.tensor((targets - center) / spread, torch.float32)
+    scaled = reader.tensor((vectors - center) / spread, torch.float32)
     n_edges = min(_REGRESSION_ROWS, 2 * len(reader.nodes)) // 2
 
     def losses():
@@ -310,8 +323,34 @@ def regress(reader, targets, mlp, schedule, *, generator, **hooks):
             yield regression_loss(missed, batch.masses.to(missed.dtype))
 
     history = train(mlp, losses, schedule, **hooks)
-    mlp.rescale_outputs(spread, center)
+    mlp.set_last_layer(*_last_layer(reader, mlp, targets))
     return history
+
+
+def _last_layer(reader, mlp, targets):
+    r"""The last layer that minimises the regression loss over the whole graph.
+
+    With the features H of the layer before, a constant among them, :math:`L V = M V
+    \Lambda` and c the weight of the change along edges it solves
+
+    .. math:: (H^T M H + c H^T L H) A = H^T M V (I + c \Lambda)
+    """
+    task = reader.task
+    state = MLP.from_arrays(mlp.to_arrays())
+    H = np.column_stack([reader.outputs(state, "features"), np.ones(len(reader.nodes))])
+    masses, _ = inner_product(reader.degrees, task.laplacian)
+    size = reader.degrees.mean() if task.laplacian == "unnormalized" else 1.0
+    change = 2.0 * SMOOTHNESS / size
+    weighted = masses[:, None] * H
+    form = H.T @ laplacian_product(reader.graph, H, task.laplacian)
+    matrix = weighted.T @ H + change * form
+    cross = (weighted.T @ targets.vectors) * (1.0 + change * targets.eigenvalues)
+    lengths = np.sqrt(np.diag(matrix))
+    lengths[lengths == 0.0] = 1.0  # a unit that is silent on all rows
+    scaled = matrix / np.outer(lengths, lengths) + _RIDGE * np.eye(len(matrix))
+    solution = linalg.solve(scaled, cross / lengths[:, None], assume_a="pos")
+    solution /= lengths[:, None]
+    return solution[:-1].T, solution[-1]
 
 
 def fit_edges(reader, mlp, schedule, *, generator, n_steps=_EPOCH_STEPS, **hooks):
@@ -472,7 +511,8 @@ def align_to_graph(reader, mlp, pairs):
         eigenvalues, coefficients = rayleigh_ritz(gram, form)
     else:
         eigenvalues = np.einsum("ij,ij->j", coefficients, form @ coefficients)
-        order = np.argsort(eigenvalues, kind="stable")
+        # The trivial vector stays the first one: it can be left out.
+        order = np.append(0, 1 + np.argsort(eigenvalues[1:], kind="stable"))
         eigenvalues = np.maximum(eigenvalues[order], 0.0)
         coefficients = coefficients[:, order]
     error = _error(reader, Y @ coefficients, eigenvalues, pairs)

@@ -821,7 +821,7 @@ EMBEDDING = [
     (
         "one epoch for noise",
         np.random.RandomState(0).normal(size=(90, 3)),
-        {"max_iter": 1, "n_components": 8},
+        {"max_iter": 1, "n_components": 8, "hidden_layer_sizes": 12},
         Warns(ConvergenceWarning, r"Grassmann distance is .*approximation_error_"),
     ),
     (
