@@ -72,6 +72,7 @@ bench-quality: $(READY) ## named data sets and variants, peers after bench-env; 
 	$(RUN) benchmarks/quality.py $(PEER) --held-out
 	$(if $(PEER),$(RUN) benchmarks/mnist_peer.py $(PEER))
 	$(RUN) benchmarks/siamese.py
+	$(RUN) benchmarks/fidelity.py $(PEER)
 
 bench-env: $(READY) ## the packages and tables that the benchmarks compare with
 	$(call check_python)

@@ -243,7 +243,9 @@ def main(arguments):
             random_state=seed,
         ).fit(X)
         return 0
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", nargs="+", default=[*DATA, *EXAMPLES])
     parser.add_argument("--method", nargs="+", default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=5)

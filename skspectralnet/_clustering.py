@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._assignment import Centers, Mixture, fit_assignment, named_after
 from skspectralnet._constraints import known_pairs
+from skspectralnet._eigen import eigengaps
 from skspectralnet._embedding import _BaseSpectralNet
 from skspectralnet._estimator import like_rows
 from skspectralnet._graph import modularity, neighbor_graph
@@ -18,6 +19,8 @@ from skspectralnet._validation import StrOptions, at_least, validate_rows
 # The fixed affinity by which `score` judges all parameters alike (benchmarks/score.py).
 _SCORE_NEIGHBORS = 10
 _SCORE_ROWS = 10_000
+# n_clusters="auto" looks no further.
+_MOST_CLUSTERS = 30
 
 
 def _has_probabilities(model):
@@ -29,6 +32,11 @@ def _has_probabilities(model):
     if not mixture:
         raise AttributeError("predict_proba needs a fit with assign_labels='mixture'.")
     return True
+
+
+def _n_components(n_clusters):
+    """Components for so many clusters: those beyond them tell touching ones apart."""
+    return max(math.ceil(1.3 * n_clusters), n_clusters + 1)
 
 
 class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
@@ -43,11 +51,14 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
+    n_clusters : int or "auto", default=8
+        Number of clusters. ``"auto"``: from 2 to 30, where the largest gap of the
+        learned eigenvalues is, `eigengaps_`.
     n_components : int, default=None
         Number of eigenvectors, the trivial (constant) one included; may be less or
-        more than the clusters. None: 1.3 `n_clusters`, rounded up.
+        more than the clusters. None: 1.3 `n_clusters`, rounded up. With
+        ``n_clusters="auto"`` the number learned, of which as many are kept as the
+        clusters found need; None: 31.
     diffusion_time : float or "auto", default="auto"
         Time t >= 0 of the diffusion: component i is multiplied by
         :math:`\max(0, 1 - \lambda_i)^t`, its `component_weights_`, with
@@ -185,6 +196,10 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     cluster_centers_ : ndarray of shape (`n_clusters_`, n_components)
         Centres in the embedding, the space of `transform`: of k-means, of the
         Gaussians, or the means of the clusters of ``"cluster_qr"``.
+    eigengaps_ : NamedTuple of two arrays
+        Only with ``n_clusters="auto"``: the candidates, `n_clusters`, and the
+        logarithm of the ratio of the eigenvalues after and at each, `gaps`; the
+        largest was taken.
     inertia_ : float
         Sum of squared distances of the rows to their centre in the embedding. Only
         with ``assign_labels="kmeans"``.
@@ -258,7 +273,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
 
     _parameter_constraints: dict = {
         **_BaseSpectralNet._parameter_constraints,
-        "n_clusters": [at_least(1)],
+        "n_clusters": [at_least(1), StrOptions({"auto"})],
         "assign_labels": [StrOptions({"kmeans", "cluster_qr", "mixture"})],
         "n_init": [at_least(1)],
     }
@@ -339,16 +354,28 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     _first_component = 0  # the trivial eigenvector is kept
 
     def _last_leading_component(self):
-        return min(self.n_clusters, len(self.eigenvalues_)) - 1
+        return min(self._n_asked, len(self.eigenvalues_)) - 1
+
+    def _n_kept(self, eigenvalues):
+        if self.n_clusters != "auto":
+            return super()._n_kept(eigenvalues)
+        self.eigengaps_ = eigengaps(eigenvalues, _MOST_CLUSTERS)
+        found = 1
+        if len(self.eigengaps_.gaps):
+            found = int(self.eigengaps_.n_clusters[self.eigengaps_.gaps.argmax()])
+        self._n_asked = max(found, self._n_asked)
+        return min(_n_components(self._n_asked), len(eigenvalues))
 
     def _resolve_components(self, n_samples):
+        if self.n_clusters == "auto":
+            wanted = self.n_components or _MOST_CLUSTERS + 1
+            return min(wanted, n_samples)
         if self.n_clusters > n_samples:
             raise ValueError(
                 f"n_samples={n_samples} should be >= n_clusters={self.n_clusters}."
             )
         if self.n_components is None:
-            wanted = max(math.ceil(1.3 * self.n_clusters), self.n_clusters + 1)
-            return min(wanted, n_samples)
+            return min(_n_components(self.n_clusters), n_samples)
         if self.n_components > n_samples:
             raise ValueError(
                 f"n_components={self.n_components} eigenvectors cannot be found for "
@@ -359,13 +386,17 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     def _fit(self, X, graph=None, **known):
         X = validate_rows(self, X, reset=True)
         constraints = known_pairs(X.shape[0], **known)
-        if constraints is not None:
+        # What is asked for; with "auto" at least as many as there are labels.
+        self._n_asked = 1 if self.n_clusters == "auto" else self.n_clusters
+        if constraints is not None and self.n_clusters == "auto":
+            self._n_asked = max(1, int(constraints.labels.max()) + 1)
+        elif constraints is not None:
             self._check_names(constraints.labels)
         rng = check_random_state(self.random_state)
         Z = like_rows(self._fit_spectral(X, constraints, rng, graph=graph, **known), X)
         self._assignment = fit_assignment(
             Z,
-            self.n_clusters,
+            self._n_asked,
             self.assign_labels,
             n_init=self.n_init,
             random_state=rng,

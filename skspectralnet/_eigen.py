@@ -17,6 +17,8 @@ _DENSE_ROWS = 600
 _TOLERANCE, _RESTARTS = 1e-8, 200
 _CHECK_TOLERANCE = 1e-2
 _SHIFT, _ITERATIONS = 1e-9, 100
+# Eigenvalues below are those of separate clusters, in the eigengap.
+_EQUAL_EIGENVALUES = 1e-4
 # An eigenvalue is apart from the next where the difference is this share of the
 # eigenvalue at the number of vectors asked for.
 _GAP_SHARE = 0.05
@@ -253,6 +255,39 @@ def _inverse_iteration(matrix, known, n_vectors, random_state):
             break
         last = leading
     return leading, vectors[:, -n_vectors:]
+
+
+class Eigengaps(NamedTuple):
+    """How clearly the spectrum asks for each number of clusters."""
+
+    n_clusters: np.ndarray  # (m,), from 2
+    gaps: np.ndarray  # (m,), of each; the largest one is taken
+
+
+def eigengaps(eigenvalues, most):
+    r"""The gap after each eigenvalue, as a logarithm.
+
+    .. math:: g_k = \log \frac{\lambda_{k+1} + \delta}{\lambda_k + \delta}
+
+    k clusters have k eigenvalues near 0 (von Luxburg, 2007, Section 8.3). Near is
+    meant as a ratio: moons that touch have a second eigenvalue of .0001 and a third of
+    .0004. Below :math:`\delta = 10^{-4}` eigenvalues count as equal.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray of shape (q,), ascending
+        The trivial one included.
+    most : int
+        Largest number of clusters.
+
+    Returns
+    -------
+    Eigengaps
+        For 2 to ``min(most, q - 1)`` clusters.
+    """
+    logs = np.log(eigenvalues + _EQUAL_EIGENVALUES)
+    gaps = np.diff(logs)[1:most]
+    return Eigengaps(np.arange(2, 2 + len(gaps)), gaps)
 
 
 def cut_at_gap(eigenvalues, n_vectors):

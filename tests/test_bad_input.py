@@ -718,6 +718,15 @@ CLUSTERING = [
         Works(False),
     ),
     ("all labels the same", X, {"partial_labels": Y * 0}, Works(False)),
+    ("auto clusters", X, {"n_clusters": "auto"}, Works()),
+    (
+        "auto clusters of labels",
+        X,
+        {"n_clusters": "auto", "partial_labels": Y},
+        Works(),
+    ),
+    ("auto clusters of four rows", X[:4], {"n_clusters": "auto"}, Works(finds=False)),
+    ("auto clusters of the whole", X, {"n_clusters": "auto", **WHOLE}, Works()),
     ("-1 clusters", X, {"n_clusters": -1}, Raises(ValueError, INVALID)),
     ("2.0 clusters", X, {"n_clusters": 2.0}, Raises(ValueError, INVALID)),
     ("2.5 clusters", X, {"n_clusters": 2.5}, Raises(ValueError, INVALID)),
@@ -970,7 +979,7 @@ def test_bad_input(estimator, rows, params, outcome):
     check_usable(model, rows)
     if isinstance(outcome, Works):
         assert [str(w.message) for w in caught] == []
-        if "n_clusters_" in vars(model):
+        if "n_clusters_" in vars(model) and model.n_clusters != "auto":
             assert model.n_clusters_ == model.n_clusters
     else:
         assert [w.category for w in caught] == [outcome.category]
@@ -1022,7 +1031,7 @@ ODD = st.sampled_from(
 )
 SMALL = SiameseEmbedding(2, hidden_layer_sizes=(8,), max_iter=1)
 VALID = {
-    "n_clusters": st.integers(1, 12),
+    "n_clusters": st.one_of(st.integers(1, 12), st.just("auto")),
     "n_components": st.integers(1, 12),
     "drop_first": st.booleans(),
     "diffusion_time": st.one_of(st.floats(0, 1e6), st.just("auto")),

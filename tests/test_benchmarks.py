@@ -133,7 +133,9 @@ def test_a_verdict_is_by_the_mean_against_the_best_peer(module, ours, expected):
     assert summary.verdict(found, "never run") is None
 
 
-@pytest.mark.parametrize("name", ["mnist", "neighbors", "siamese", "supervised"])
+@pytest.mark.parametrize(
+    "name", ["fidelity", "mnist", "neighbors", "siamese", "supervised"]
+)
 def test_help_says_what_a_benchmark_measures(module, name, capsys):
     with pytest.raises(SystemExit) as stop:
         module(name).main(["--help"])
@@ -237,3 +239,19 @@ def test_a_variant_is_summed_up_over_its_data(module):
     assert list(found) == ["default"]
     # Means .85 and .6, worst .8 and .6; two seconds for each of two data sets.
     assert siamese.overall(found["default"]) == pytest.approx((0.725, 0.7, 4.0, 2))
+
+
+def test_fidelity_goes_on_and_summarises(module, tmp_path, monkeypatch):
+    fidelity, path = module("fidelity"), tmp_path / "fidelity.json"
+    rows = np.random.RandomState(0).uniform(size=(150, 2))
+    monkeypatch.setattr(fidelity, "rows_of", lambda name: rows)
+    call = ["--output", str(path), "--data", "moons", "--seeds", "1"]
+    assert fidelity.main(call) == 0
+    written = path.read_text()
+    assert fidelity.main(call) == 0
+    assert path.read_text() == written  # nothing is left to run
+    found = fidelity.summarise(json.loads(written)["runs"])
+    assert list(found) == [("moons", method) for method in fidelity.METHODS]
+    spectral = found["moons", "spectral"]
+    assert 0 <= spectral["distance"]["mean"] < 2
+    assert spectral["wall"]["mean"] > 0

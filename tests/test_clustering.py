@@ -1,5 +1,6 @@
 """SpectralNetClustering: labels, centres, score, and its place in scikit-learn."""
 
+import math
 import pickle
 import warnings
 
@@ -421,3 +422,27 @@ def test_clone_is_unfitted_with_the_same_parameters(blobs):
 def test_nested_parameters(blobs):
     nested = model(3, encoder=PCA(3)).set_params(encoder__n_components=2)
     assert nested.fit(blobs[0]).encoder_.n_components_ == 2
+
+
+# --- the number of clusters
+
+
+@pytest.mark.parametrize("k", [2, 3, 6, 12])
+def test_eigengap_finds_the_blobs(k, global_random_seed):
+    # Centres on a grid, far apart for the spread.
+    centers = 9.0 * np.array([[i % 4, i // 4, i % 3] for i in range(k)])
+    X, y = make_blobs(80 * k, centers=centers, random_state=global_random_seed)
+    model = SpectralNetClustering("auto", random_state=global_random_seed)
+    model.set_params(metric_learner=None).fit(X)
+    assert model.n_clusters_ == k
+    assert adjusted_rand_score(y, model.labels_) > 0.99
+    found = model.eigengaps_
+    assert found.n_clusters.tolist() == list(range(2, 31))
+    assert found.n_clusters[found.gaps.argmax()] == k
+    assert model.transform(X).shape[1] == max(math.ceil(1.3 * k), k + 1)
+
+
+def test_no_gaps_where_the_number_is_given(blobs):
+    model = SpectralNetClustering("auto", random_state=0).fit(blobs[0])
+    assert model.n_clusters_ == 3
+    assert not hasattr(model.set_params(n_clusters=3).fit(blobs[0]), "eigengaps_")
