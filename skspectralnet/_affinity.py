@@ -154,7 +154,15 @@ def median_gamma(points, n_neighbors):
     """
     kth = nearest_in_batch(points, n_neighbors)[1].amax(dim=1)  # (b,), squared
     rounding = _COPY_ROUNDINGS * torch.finfo(points.dtype).eps
-    own = kth > rounding**2 * points.square().sum(dim=1)
+    return gamma_of_scales(kth, rounding**2 * points.square().sum(dim=1))
+
+
+def gamma_of_scales(kth, rounding=0.0):
+    """The same from *squared* distances to the k-th neighbours, (b,).
+
+    Those not above `rounding` are of rows with k copies.
+    """
+    own = kth > rounding
     if not bool(kth.where(own, 0.0).median() > 0):
         kth = kth[own]
     return 1.0 / max(float(kth.median()), 1e-30) if len(kth) else 1.0

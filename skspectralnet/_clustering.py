@@ -75,25 +75,33 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         ``"cosine"`` divides each code by its length, before the metric learner, and
         then takes Euclidean distances: for text and embeddings.
     affinity : str or callable, default="self_tuning"
-        Weights of the graph of a batch; :math:`d_{ij}` is a distance, not squared.
+        Weights of the graph; :math:`d_{ij}` is a distance, not squared.
 
         - ``"self_tuning"``: :math:`\exp(-d_{ij}^2 / (\sigma_i \sigma_j))` between a
-          row and its `n_neighbors` nearest in the batch, :math:`\sigma_i` the distance
-          to the last of them [2]_;
+          row and its `n_neighbors` nearest, :math:`\sigma_i` the distance to the last
+          of them [2]_;
         - ``"nearest_neighbors"``: 1 between the same pairs;
-        - ``"rbf"``: :math:`\exp(-\gamma d_{ij}^2)` between all pairs;
-        - a callable takes the points of a batch, a float64 tensor of shape (b, d) in
-          the units of the data, and returns (b, b) weights of at least 0.
+        - ``"rbf"``: :math:`\exp(-\gamma d_{ij}^2)` between all pairs of a batch, or
+          between neighbours in the graph of all rows;
+        - a callable takes the points of a batch (with ``neighbors_in="data"`` of all
+          rows, at most 20,000), a float64 tensor of shape (b, d) in the units of the
+          data, and returns (b, b) weights of at least 0.
 
         All are made symmetric by the mean with their transpose.
     gamma : float, default=None
         Of ``affinity="rbf"``, in units of one over a squared distance. None:
         :math:`1 / \sigma^2`, :math:`\sigma` the median distance to the
-        `n_neighbors`-th neighbour in the batch; where most rows have that many
-        copies, the median over the other rows.
+        `n_neighbors`-th neighbour; where most rows have that many copies, the median
+        over the other rows.
     n_neighbors : int, default=None
-        Neighbours of a row inside its batch. None: 10, or 20 in a learned space, but
-        at most a fifth of the batch.
+        Neighbours of a row. None: 10 among all rows; inside a batch 10, or 20 in a
+        learned space, but at most a fifth of the batch.
+    neighbors_in : {"batch", "data"}, default="batch"
+        - ``"data"``: one graph of all rows, as scikit-learn's. Rows that are equal
+          count once. Training draws its edges as often as they weigh, so that the
+          mean loss of a batch is that of the whole graph;
+        - ``"batch"``: neighbours inside each random mini-batch, as in [1]_: a coarser
+          graph whose cost grows with the batch alone.
     laplacian : {"random_walk", "symmetric", "unnormalized"}, default="random_walk"
         Whose eigenvectors are learned: :math:`I - D^{-1} W`,
         :math:`I - D^{-1/2} W D^{-1/2}` or :math:`D - W`.
@@ -106,22 +114,31 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         value; ``"log"`` the mean logarithm of the Ritz values of the leading outputs,
         which has its minimum at the same eigenvectors and finds small eigenvalues
         with the same relative accuracy as large ones.
+    init : {"spectral", "random"}, default="random"
+        - ``"spectral"``: the eigenvectors of the graph are solved for, the network
+          learns them by regression and is polished with the spectral loss where that
+          brings it nearer. Of more than 200,000 rows the neighbour graph of a random
+          part is solved. Needs ``neighbors_in="data"``;
+        - ``"random"``: the spectral loss alone, from random weights, as in [1]_.
     hidden_layer_sizes : int or array-like of int, default=None
-        Units of each hidden layer. None: (128, 128), or (64, 64) below 1,000 rows.
+        Units of each hidden layer. None: (64, 64) below 1,000 rows, else (128, 128),
+        or (256, 256, 256) for the graph of all rows.
     activation : str, default="relu"
         Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
         ``"silu"`` or ``"identity"``.
     alpha : float, default=1e-4
         Weight decay of the AdamW steps.
     learning_rate_init : float, default=5e-3
-        First learning rate; divided by five when the loss stops improving.
+        First learning rate; divided by five when the loss stops improving. With
+        ``init="spectral"`` the peak of a single cycle.
     batch_size : int or "auto", default="auto"
         Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows (a
         tenth in a learned space) or 40 per component, at least 512 and at most 2,048.
         Larger batches make a finer graph and cost their square.
     max_iter : int, default=100
         Most epochs. An epoch is a pass over the rows, but at least 10 and at most
-        100 batches; where one batch holds all rows, 6 steps on it.
+        100 batches; where one batch holds all rows, 6 steps on it; on the graph of
+        all rows 2 to 80 steps. With ``init="spectral"`` all of them are made.
     tol : float, default=None
         An epoch improves when it lowers the loss by more than this share of it. None:
         0.01 where one batch holds all rows, 0.002 where batches are random.
@@ -173,10 +190,19 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         Sum of squared distances of the rows to their centre in the embedding. Only
         with ``assign_labels="kmeans"``.
     eigenvalues_ : ndarray of shape (n_components,)
-        Ritz values of the network's own outputs, ascending, averaged over the
-        graphs of all batches.
+        Rayleigh quotients of the network's own outputs, ascending: on the graph of
+        all rows, or averaged over the graphs of all batches.
     component_weights_ : ndarray of shape (n_components,)
         Factor of each eigenvector in `transform`.
+    approximation_error_ : NamedTuple
+        Only with ``neighbors_in="data"`` or a graph: how far the learned eigenvectors
+        are from those of the graph, the trivial one included. `distance` is the
+        squared Grassmann distance of the first `n_vectors`, the number asked for or
+        the nearest one with a gap after it, at most `n_vectors` (None where the whole
+        graph was not solved), `distance_before_polish` that after regression alone;
+        `bound` an upper bound from residuals and gap, mostly far too large;
+        `residuals` those of each eigenpair on the whole graph; `exact_eigenvalues`
+        those of the graph; `n_connected` its connected components.
     diffusion_time_ : float
         The time used.
     n_neighbors_ : int
@@ -251,9 +277,11 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         affinity="self_tuning",
         gamma=None,
         n_neighbors=None,
+        neighbors_in="batch",
         laplacian="random_walk",
         orthonorm="joint",
         loss="log",
+        init="random",
         hidden_layer_sizes=None,
         activation="relu",
         alpha=1e-4,
@@ -280,9 +308,11 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
             affinity=affinity,
             gamma=gamma,
             n_neighbors=n_neighbors,
+            neighbors_in=neighbors_in,
             laplacian=laplacian,
             orthonorm=orthonorm,
             loss=loss,
+            init=init,
             hidden_layer_sizes=hidden_layer_sizes,
             activation=activation,
             alpha=alpha,
@@ -327,13 +357,13 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
             )
         return self.n_components
 
-    def _fit(self, X, **known):
+    def _fit(self, X, graph=None, **known):
         X = validate_rows(self, X, reset=True)
         constraints = known_pairs(X.shape[0], **known)
         if constraints is not None:
             self._check_names(constraints.labels)
         rng = check_random_state(self.random_state)
-        Z = like_rows(self._fit_spectral(X, constraints, rng, **known), X)
+        Z = like_rows(self._fit_spectral(X, constraints, rng, graph=graph, **known), X)
         self._assignment = fit_assignment(
             Z,
             self.n_clusters,

@@ -95,6 +95,13 @@ class Constraints:
         np.fill_diagonal(together, False)
         return known, together, apart
 
+    def rows_apart(self, first, second):
+        """Whether pairs of rows are known to be apart; arrays of one shape (m,)."""
+        mine, theirs = self.groups[first], self.groups[second]
+        wrong = (mine >= 0) & (theirs >= 0)
+        wrong[wrong] = self._are_apart(mine[wrong], theirs[wrong])
+        return wrong
+
     def sample_together(self, size, rng):
         """Random pairs of rows of one group, (m, 2): none where no group has two."""
         if not len(self._shared):
@@ -126,10 +133,8 @@ class Constraints:
             In place of a forbidden neighbour stands an allowed one of the same row,
             or the row itself where it has none.
         """
-        mine = np.broadcast_to(self.groups[:, None], neighbors.shape)
-        theirs = self.groups[neighbors]
-        wrong = (mine >= 0) & (theirs >= 0)
-        wrong[wrong] = self._are_apart(mine[wrong], theirs[wrong])
+        rows = np.broadcast_to(np.arange(len(neighbors))[:, None], neighbors.shape)
+        wrong = self.rows_apart(rows, neighbors)
         replaced = neighbors.copy()
         for i in np.flatnonzero(wrong.any(axis=1)):
             allowed = neighbors[i, ~wrong[i]]

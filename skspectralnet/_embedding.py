@@ -21,8 +21,15 @@ from skspectralnet._estimator import (
     layer_sizes,
     like_rows,
 )
+from skspectralnet._graph import checked_graph
 from skspectralnet._network import ACTIVATIONS, SpectralMap
-from skspectralnet._rows import Rows, center_and_scale, dense_rows
+from skspectralnet._rows import (
+    Rows,
+    center_and_scale,
+    dense_rows,
+    distinct_rows,
+    standardised,
+)
 from skspectralnet._siamese import SiameseEmbedding
 from skspectralnet._spectral import (
     BatchReader,
@@ -41,6 +48,20 @@ from skspectralnet._validation import (
     share,
     validate_rows,
 )
+from skspectralnet._whole_graph import (
+    GraphReader,
+    align_to_graph,
+    epoch_steps,
+    exact_pairs,
+    fit_edges,
+    n_outputs,
+    neighbor_affinity,
+    new_network,
+    overruled,
+    polished,
+    regress,
+    regression_targets,
+)
 
 # Rows wider than this are reduced to it by encoder="auto".
 _AUTO_WIDTH = 50
@@ -57,6 +78,21 @@ _PLAIN_BATCHES, _LEARNED_BATCHES = 16, 10
 _WHOLE_TOL, _SAMPLED_TOL = 1e-2, 2e-3
 # metric_learner="auto" learns a space from so many rows of more columns than that.
 _LEARNED_ROWS, _PLAIN_COLUMNS = 500, 3
+# neighbors_in="data": a callable affinity gets all rows at once, at most so many.
+_MOST_CALLABLE_ROWS = 20_000
+# Up to so many rows the whole graph is solved for its eigenvectors; beyond, the
+# neighbour graph of so many random rows.
+_SOLVED_ROWS = 200_000
+# A squared Grassmann distance that deserves a warning, as a share of the largest.
+_FAR = 0.1
+_TOO_FEW_DISTINCT = (
+    "The network's outputs are the same for all rows: X needs more distinct rows for "
+    "an embedding."
+)
+_NO_EDGES = (
+    "The affinity has no edges: all weights are zero. With affinity='rbf' choose a "
+    "smaller gamma; with a callable return positive weights."
+)
 
 
 class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
@@ -83,9 +119,11 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
         ],
         "gamma": [above(0), None],
         "n_neighbors": [at_least(1), None],
+        "neighbors_in": [StrOptions({"batch", "data"})],
         "laplacian": [StrOptions({"random_walk", "symmetric", "unnormalized"})],
         "orthonorm": [StrOptions({"joint", "alternating"})],
         "loss": [StrOptions({"log", "trace"})],
+        "init": [StrOptions({"random", "spectral"})],
         "hidden_layer_sizes": ["array-like", at_least(1), None],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "alpha": [at_least(0, Real)],
@@ -113,9 +151,11 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
         affinity,
         gamma,
         n_neighbors,
+        neighbors_in,
         laplacian,
         orthonorm,
         loss,
+        init,
         hidden_layer_sizes,
         activation,
         alpha,
@@ -139,9 +179,11 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
         self.affinity = affinity
         self.gamma = gamma
         self.n_neighbors = n_neighbors
+        self.neighbors_in = neighbors_in
         self.laplacian = laplacian
         self.orthonorm = orthonorm
         self.loss = loss
+        self.init = init
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.alpha = alpha
@@ -160,14 +202,70 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
     def _n_features_out(self):
         return len(self.component_weights_)
 
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        partial_labels=None,
+        must_link=None,
+        cannot_link=None,
+        graph=None,
+    ):
+        """Learn the map from the rows of X, and from what is known about pairs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Sparse rows are densified a batch at a time.
+        y : Ignored
+            Present for API consistency.
+        partial_labels : array-like of int of shape (n_samples,), default=None
+            Label of each row from 0, -1 where it is unknown. Whatever their distance
+            and their neighbours say, rows with the same label attract each other in
+            a learned space and get weight 1 in a graph, rows with different ones
+            repel each other and get weight 0.
+        must_link, cannot_link : array-like of int of shape (n_pairs, 2), default=None
+            Pairs of row numbers that belong together, or do not. Row numbers are those
+            of the X of this call: they cannot be sliced in cross-validation.
+        graph : {array-like, sparse matrix} of shape (n_samples, n_samples), \
+                default=None
+            Affinities of the rows, symmetric and at least 0, in the place of the
+            neighbour graph: citations, places, times. Implies
+            ``neighbors_in="data"``. The map is learned from it, but takes rows of X
+            alone: new ones need no edges. Rows without an edge say nothing about the
+            eigenvectors and are mapped like new ones.
+
+        Returns
+        -------
+        self : object
+            Unchanged where fitting fails.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter, X, a label, a link or the graph cannot be used, or labels
+            and links contradict each other; the message says which and why.
+        """
+        return self._replace_fit(
+            X,
+            partial_labels=partial_labels,
+            must_link=must_link,
+            cannot_link=cannot_link,
+            graph=graph,
+        )
+
     # --- the stages of the fit
 
-    def _fit_spectral(self, X, constraints, rng, **known):
+    def _fit_spectral(self, X, constraints, rng, *, graph=None, **known):
         """The stages from the rows to the aligned eigenvectors.
 
         `known` is what `constraints` were made of, for a stage that takes it too.
         """
-        self._check_combinations()
+        whole = graph is not None or self.neighbors_in == "data"
+        if graph is not None:
+            graph = checked_graph(graph, X.shape[0])
+        self._check_combinations(whole)
         device = resolve_device(self.device)
         # As they are now: parameters set after fit wait for the next one.
         self._unit_codes = self.metric == "cosine"
@@ -175,14 +273,24 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
         codes = self._fit_encoder(X, rng)  # (n_samples, n_codes)
         points = self._fit_metric_learner(codes, constraints, known, rng)
         inputs = codes if self._network_sees_codes else points
-        reader = self._reader(inputs, points, constraints, device)
+        reader = self._reader(inputs, points, constraints, device, whole)
         generator = torch_generator(rng)
         with gradients(device):
-            mlp = self._fit_network(reader, generator)
-            self._align(reader, mlp, generator)
+            if whole:
+                self._fit_graph(
+                    *self._graph_readers(reader, graph, rng), rng, generator
+                )
+            else:
+                mlp = self._fit_network(reader, generator)
+                self._align(reader, mlp, generator)
         return self._fix_signs(X)  # (n_samples, n_components)
 
-    def _check_combinations(self):
+    def _check_combinations(self, whole):
+        if self.init == "spectral" and not whole:
+            raise ValueError(
+                "init='spectral' needs the graph of all rows: set "
+                "neighbors_in='data', or init='random' with neighbors_in='batch'."
+            )
         if self.gamma is not None and self.affinity != "rbf":
             raise ValueError(
                 f"gamma={self.gamma!r} is only used with affinity='rbf'; got "
@@ -255,7 +363,7 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
             return codes
         return _transformed(self.metric_learner_, codes, "metric_learner")
 
-    def _reader(self, inputs, points, constraints, device):
+    def _reader(self, inputs, points, constraints, device, whole):
         """Standardise the inputs and the points; resolve the sizes that n decides."""
         n_samples = inputs.shape[0]
         n_components = self._resolve_components(n_samples)
@@ -264,12 +372,13 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
         if points is not inputs:
             point_rows = Rows(points, *center_and_scale(points))
         batch_size = self._resolve_batch_size(n_samples, n_components)
-        self.n_neighbors_ = self._resolve_neighbors(batch_size)
+        if not whole:
+            self.n_neighbors_ = self._resolve_neighbors(batch_size)
         task = SpectralTask(
             n_components=n_components,
             affinity=self.affinity,
             gamma=self.gamma,
-            n_neighbors=self.n_neighbors_,
+            n_neighbors=None if whole else self.n_neighbors_,
             batch_size=batch_size,
             laplacian=self.laplacian,
             orthonorm=self.orthonorm,
@@ -309,6 +418,117 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
             return clipped
         return self.n_neighbors
 
+    def _graph_readers(self, reader, graph, rng):
+        """Readers of the graph of all rows, and of the one that is solved."""
+        nodes = inverse = np.arange(len(reader.inputs))
+        n_neighbors = _NEIGHBORS if self.n_neighbors is None else self.n_neighbors
+        given = graph is not None
+        if not given:
+            points = standardised(reader.points, _AUTO_WIDTH)
+            if not sparse.issparse(points):
+                # Copies of a row would fill the lists of each other.
+                nodes, inverse = distinct_rows(points)
+            if len(nodes) < 2:
+                raise ValueError(_TOO_FEW_DISTINCT)
+            if n_neighbors >= len(nodes):
+                self._warn_of_neighbors(len(nodes))
+                n_neighbors = len(nodes) - 1
+            graph = self._neighbor_graph(reader, points, nodes, n_neighbors, rng)
+        self.n_neighbors_ = n_neighbors
+        if reader.constraints is not None:
+            graph = overruled(
+                graph, nodes, inverse, reader.constraints, n_neighbors, rng
+            )
+        linked = np.flatnonzero(np.asarray(graph.sum(axis=1)).ravel() > 0)
+        if len(linked) < 2:
+            raise ValueError(_NO_EDGES)
+        if len(linked) < len(nodes):
+            nodes, graph = nodes[linked], sparse.csr_array(graph[linked][:, linked])
+        whole = GraphReader(reader.inputs, nodes, graph, reader.task)
+        if given or len(nodes) <= _SOLVED_ROWS:
+            return whole, whole
+        sampled = np.sort(nodes[rng.permutation(len(nodes))[:_SOLVED_ROWS]])
+        graph = self._neighbor_graph(reader, points, sampled, n_neighbors, rng)
+        return whole, GraphReader(reader.inputs, sampled, graph, reader.task)
+
+    def _warn_of_neighbors(self, n_distinct):
+        if self.n_neighbors is not None:
+            warnings.warn(
+                f"n_neighbors={self.n_neighbors} is not below the {n_distinct} "
+                f"distinct rows; {n_distinct - 1} are used.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def _neighbor_graph(self, reader, points, nodes, n_neighbors, rng):
+        """The affinities between the rows of `nodes`."""
+        if callable(self.affinity):
+            return reader.read_all(nodes, _MOST_CALLABLE_ROWS)
+        gamma = None if self.gamma is None else reader.standardised_gamma()
+        if len(nodes) < points.shape[0]:
+            points = points[nodes]
+        return neighbor_affinity(
+            points, self.affinity, n_neighbors, gamma=gamma, random_state=rng
+        )
+
+    def _fit_graph(self, reader, solved, rng, generator):
+        """Learn the eigenvectors of the graph of all rows; set what they tell."""
+        task = reader.task
+        pairs = exact_pairs(solved, rng)
+        if self.init == "spectral":
+            mlp = self._regress(solved, pairs, generator)
+            mlp, before, interrupted = polished(
+                reader, mlp, pairs, self._schedule(), generator
+            )
+            if interrupted:
+                self._warn_of_interrupt()
+        else:
+            mlp, before = self._fit_edges(reader, generator), None
+        fitted = align_to_graph(reader, mlp, pairs if solved is reader else None)
+        self._keep_map(
+            reader.inputs, fitted.mlp, fitted.pairs, task, fitted.largest_degree
+        )
+        self.approximation_error_ = fitted.error._replace(distance_before_polish=before)
+        if pairs.n_connected > task.n_components:
+            self._warn_of_components(pairs.n_connected, task.n_components)
+        elif len(fitted.pairs.eigenvalues) >= task.n_components:
+            self._warn_of_error(fitted.error)
+
+    def _graph_network(self, reader, n_outputs, generator):
+        hidden = self.hidden_layer_sizes
+        if hidden is None:
+            small = len(reader.nodes) < _SMALL_SAMPLE
+            hidden = (64, 64) if small else (256, 256, 256)
+        return new_network(
+            reader, layer_sizes(hidden), n_outputs, self.activation, generator
+        )
+
+    def _regress(self, reader, pairs, generator):
+        """A network that has learned exact eigenvectors."""
+        targets = regression_targets(pairs, reader.task)
+        mlp = self._graph_network(reader, len(targets.eigenvalues), generator)
+        self._run_training(
+            partial(regress, reader, targets, mlp, generator=generator),
+            "spectral map",
+            "regression loss",
+            policy="one_cycle",
+            n_steps=epoch_steps(len(reader.nodes)),
+            tol=0.0,
+            n_iter_no_change=self.max_iter,
+        )
+        return mlp
+
+    def _fit_edges(self, reader, generator):
+        """A network trained on the spectral loss from random weights."""
+        mlp = self._graph_network(reader, n_outputs(reader.task), generator)
+        self._run_training(
+            partial(fit_edges, reader, mlp, generator=generator),
+            "spectral map",
+            "spectral loss",
+            tol=_SAMPLED_TOL if self.tol is None else self.tol,
+        )
+        return mlp
+
     def _resolve_tol(self, reader):
         if self.tol is not None:
             return self.tol
@@ -333,15 +553,22 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
         """Replace the batches' orthonorm factors by one matrix; set the eigenvalues."""
         mlp = mlp.double()
         alignment = align(reader, mlp, generator=generator)
-        asked = reader.task.n_components
-        eigenvalues = alignment.pairs.eigenvalues[:asked]
-        coefficients = alignment.pairs.coefficients[:, :asked]
+        self._keep_map(
+            reader.inputs,
+            mlp,
+            alignment.pairs,
+            reader.task,
+            alignment.largest_degree,
+        )
+
+    def _keep_map(self, inputs, mlp, pairs, task, largest_degree):
+        """Keep the network and its aligned eigenpairs as the map of rows."""
+        asked = task.n_components
+        eigenvalues = pairs.eigenvalues[:asked]
+        coefficients = pairs.coefficients[:, :asked]
         first = self._first_component
         if len(eigenvalues) <= first:
-            raise ValueError(
-                "The network's outputs are the same for all rows: X needs more "
-                "distinct rows for an embedding."
-            )
+            raise ValueError(_TOO_FEW_DISTINCT)
         if len(eigenvalues) < asked and self.n_components is not None:
             warnings.warn(
                 f"The outputs of the network span {len(eigenvalues)} dimensions where "
@@ -350,12 +577,33 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        self.eigenvalues_ = eigenvalues[first:]
-        self.component_weights_ = self._diffusion_weights(alignment.largest_degree)
-        inputs = reader.inputs
+        order = first + np.argsort(eigenvalues[first:], kind="stable")
+        self.eigenvalues_ = eigenvalues[order]
+        self.component_weights_ = self._diffusion_weights(largest_degree)
         self.network_ = SpectralMap(
-            inputs.center, inputs.scale, mlp, coefficients[:, first:]
+            inputs.center, inputs.scale, mlp, coefficients[:, order]
         )
+
+    def _warn_of_components(self, n_connected, n_components):
+        warnings.warn(
+            f"The graph has {n_connected} connected components, each with an "
+            f"eigenvector of eigenvalue 0; only {n_components} of these are learned, "
+            "for the largest components. Raise n_components or n_neighbors to have "
+            "them all.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+    def _warn_of_error(self, error):
+        if error.distance is not None and error.distance > _FAR * error.n_vectors:
+            warnings.warn(
+                "The learned eigenvectors are not those of the graph: their squared "
+                f"Grassmann distance is {error.distance:.2g}, of at most "
+                f"{error.n_vectors} (approximation_error_). Raise max_iter or "
+                "hidden_layer_sizes, or ask for fewer components.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
 
     def _diffusion_weights(self, largest_degree):
         r"""(1 - lambda)^t of each component; sets `diffusion_time_`."""
@@ -422,9 +670,9 @@ class SpectralNetEmbedding(_BaseSpectralNet):
 
     A perceptron with an orthonorm layer learns the map from a row to the leading
     eigenvectors [1]_: scikit-learn's
-    :class:`~sklearn.manifold.SpectralEmbedding` with a `transform` for new rows. The
-    graphs are those of random mini-batches, each row linked to its nearest neighbours
-    inside its batch.
+    :class:`~sklearn.manifold.SpectralEmbedding` with a `transform` for new rows, and
+    with a measured distance to the exact eigenvectors, `approximation_error_`. The
+    graph is that of the nearest neighbours among all rows, or one given to `fit`.
 
     Parameters
     ----------
@@ -432,8 +680,9 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         Number of eigenvectors, the trivial (constant) one left out, unless
         `drop_first` is False.
     drop_first : bool, default=True
-        Whether to leave out the trivial eigenvector. Set it to False where the graph
-        has several connected components: each has a constant eigenvector of its own.
+        Whether to leave out the trivial eigenvector. A graph of several connected
+        components has an eigenvector of eigenvalue 0 for each: the trivial one, then
+        one component after the other against those before it, the largest first.
     diffusion_time : float or "auto", default=0.0
         Time t >= 0 of the diffusion: component i is multiplied by
         :math:`\max(0, 1 - \lambda_i)^t`, its `component_weights_`, with
@@ -447,7 +696,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         ``metric="cosine"``; others stay as they are. ``"autoencoder"``: an
         :class:`Autoencoder` with default parameters. A scikit-learn transformer is
         cloned and fitted; its unset ``random_state`` is drawn from `random_state`.
-    metric_learner : {"auto", "siamese"}, transformer or None, default="auto"
+    metric_learner : {"auto", "siamese"}, transformer or None, default=None
         Second stage, from codes to the points between which distances are taken.
         ``"siamese"``: a :class:`SiameseEmbedding` with default parameters.
         ``"auto"``: the same for at least 500 rows with codes of more than 3 columns,
@@ -460,25 +709,33 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         ``"cosine"`` divides each code by its length, before the metric learner, and
         then takes Euclidean distances: for text and embeddings.
     affinity : str or callable, default="self_tuning"
-        Weights of the graph of a batch; :math:`d_{ij}` is a distance, not squared.
+        Weights of the graph; :math:`d_{ij}` is a distance, not squared.
 
         - ``"self_tuning"``: :math:`\exp(-d_{ij}^2 / (\sigma_i \sigma_j))` between a
-          row and its `n_neighbors` nearest in the batch, :math:`\sigma_i` the distance
-          to the last of them [2]_;
+          row and its `n_neighbors` nearest, :math:`\sigma_i` the distance to the last
+          of them [2]_;
         - ``"nearest_neighbors"``: 1 between the same pairs;
-        - ``"rbf"``: :math:`\exp(-\gamma d_{ij}^2)` between all pairs;
-        - a callable takes the points of a batch, a float64 tensor of shape (b, d) in
-          the units of the data, and returns (b, b) weights of at least 0.
+        - ``"rbf"``: :math:`\exp(-\gamma d_{ij}^2)` between all pairs of a batch, or
+          between neighbours in the graph of all rows;
+        - a callable takes the points of a batch (with ``neighbors_in="data"`` of all
+          rows, at most 20,000), a float64 tensor of shape (b, d) in the units of the
+          data, and returns (b, b) weights of at least 0.
 
         All are made symmetric by the mean with their transpose.
     gamma : float, default=None
         Of ``affinity="rbf"``, in units of one over a squared distance. None:
         :math:`1 / \sigma^2`, :math:`\sigma` the median distance to the
-        `n_neighbors`-th neighbour in the batch; where most rows have that many
-        copies, the median over the other rows.
+        `n_neighbors`-th neighbour; where most rows have that many copies, the median
+        over the other rows.
     n_neighbors : int, default=None
-        Neighbours of a row inside its batch. None: 10, or 20 in a learned space, but
-        at most a fifth of the batch.
+        Neighbours of a row. None: 10 among all rows; inside a batch 10, or 20 in a
+        learned space, but at most a fifth of the batch.
+    neighbors_in : {"batch", "data"}, default="data"
+        - ``"data"``: one graph of all rows, as scikit-learn's. Rows that are equal
+          count once. Training draws its edges as often as they weigh, so that the
+          mean loss of a batch is that of the whole graph;
+        - ``"batch"``: neighbours inside each random mini-batch, as in [1]_: a coarser
+          graph whose cost grows with the batch alone.
     laplacian : {"random_walk", "symmetric", "unnormalized"}, default="random_walk"
         Whose eigenvectors are learned: :math:`I - D^{-1} W`,
         :math:`I - D^{-1/2} W D^{-1/2}` or :math:`D - W`.
@@ -491,22 +748,31 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         value; ``"log"`` the mean logarithm of the Ritz values of the leading outputs,
         which has its minimum at the same eigenvectors and finds small eigenvalues
         with the same relative accuracy as large ones.
+    init : {"spectral", "random"}, default="spectral"
+        - ``"spectral"``: the eigenvectors of the graph are solved for, the network
+          learns them by regression and is polished with the spectral loss where that
+          brings it nearer. Of more than 200,000 rows the neighbour graph of a random
+          part is solved. Needs ``neighbors_in="data"``;
+        - ``"random"``: the spectral loss alone, from random weights, as in [1]_.
     hidden_layer_sizes : int or array-like of int, default=None
-        Units of each hidden layer. None: (128, 128), or (64, 64) below 1,000 rows.
-    activation : str, default="relu"
+        Units of each hidden layer. None: (64, 64) below 1,000 rows, else (128, 128),
+        or (256, 256, 256) for the graph of all rows.
+    activation : str, default="gelu"
         Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
         ``"silu"`` or ``"identity"``.
     alpha : float, default=1e-4
         Weight decay of the AdamW steps.
     learning_rate_init : float, default=5e-3
-        First learning rate; divided by five when the loss stops improving.
+        First learning rate; divided by five when the loss stops improving. With
+        ``init="spectral"`` the peak of a single cycle.
     batch_size : int or "auto", default="auto"
         Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows (a
         tenth in a learned space) or 40 per component, at least 512 and at most 2,048.
         Larger batches make a finer graph and cost their square.
     max_iter : int, default=100
         Most epochs. An epoch is a pass over the rows, but at least 10 and at most
-        100 batches; where one batch holds all rows, 6 steps on it.
+        100 batches; where one batch holds all rows, 6 steps on it; on the graph of
+        all rows 2 to 80 steps. With ``init="spectral"`` all of them are made.
     tol : float, default=None
         An epoch improves when it lowers the loss by more than this share of it. None:
         0.01 where one batch holds all rows, 0.002 where batches are random.
@@ -535,10 +801,19 @@ class SpectralNetEmbedding(_BaseSpectralNet):
     embedding_ : ndarray of shape (n_samples, n_components)
         `transform` of the rows of `fit`.
     eigenvalues_ : ndarray of shape (n_components,)
-        Ritz values of the network's own outputs, ascending, averaged over the
-        graphs of all batches.
+        Rayleigh quotients of the network's own outputs, ascending: on the graph of
+        all rows, or averaged over the graphs of all batches.
     component_weights_ : ndarray of shape (n_components,)
         Factor of each eigenvector in `transform`.
+    approximation_error_ : NamedTuple
+        Only with ``neighbors_in="data"`` or a graph: how far the learned eigenvectors
+        are from those of the graph, the trivial one included. `distance` is the
+        squared Grassmann distance of the first `n_vectors`, the number asked for or
+        the nearest one with a gap after it, at most `n_vectors` (None where the whole
+        graph was not solved), `distance_before_polish` that after regression alone;
+        `bound` an upper bound from residuals and gap, mostly far too large;
+        `residuals` those of each eigenpair on the whole graph; `exact_eigenvalues`
+        those of the graph; `n_connected` its connected components.
     diffusion_time_ : float
         The time used.
     n_neighbors_ : int
@@ -567,7 +842,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
 
     Notes
     -----
-    The columns are orthonormal over the rows of `fit`, in the inner product of the
+    The columns are orthonormal over the rows of the graph, in the inner product of the
     Laplacian and scaled so that the mean square of an entry is 1: plain for
     ``"symmetric"`` and ``"unnormalized"``, weighted by the degrees for
     ``"random_walk"``. Their signs are fixed by making the largest entry positive.
@@ -596,17 +871,19 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         drop_first=True,
         diffusion_time=0.0,
         encoder="auto",
-        metric_learner="auto",
+        metric_learner=None,
         network_input="metric",
         metric="euclidean",
         affinity="self_tuning",
         gamma=None,
         n_neighbors=None,
+        neighbors_in="data",
         laplacian="random_walk",
         orthonorm="joint",
         loss="log",
+        init="spectral",
         hidden_layer_sizes=None,
-        activation="relu",
+        activation="gelu",
         alpha=1e-4,
         learning_rate_init=5e-3,
         batch_size="auto",
@@ -629,9 +906,11 @@ class SpectralNetEmbedding(_BaseSpectralNet):
             affinity=affinity,
             gamma=gamma,
             n_neighbors=n_neighbors,
+            neighbors_in=neighbors_in,
             laplacian=laplacian,
             orthonorm=orthonorm,
             loss=loss,
+            init=init,
             hidden_layer_sizes=hidden_layer_sizes,
             activation=activation,
             alpha=alpha,
@@ -670,11 +949,11 @@ class SpectralNetEmbedding(_BaseSpectralNet):
             )
         return n_components
 
-    def _fit(self, X, **known):
+    def _fit(self, X, graph=None, **known):
         X = validate_rows(self, X, reset=True)
         constraints = known_pairs(X.shape[0], **known)
         rng = check_random_state(self.random_state)
-        Z = self._fit_spectral(X, constraints, rng, **known)
+        Z = self._fit_spectral(X, constraints, rng, graph=graph, **known)
         self.embedding_ = like_rows(Z, X)
 
 

@@ -88,6 +88,16 @@ class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.__dict__ = vars(fresh)
         return self
 
+    def _schedule(self):
+        """The Schedule as the parameters say."""
+        return Schedule(
+            max_iter=self.max_iter,
+            learning_rate=self.learning_rate_init,
+            weight_decay=self.alpha,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+        )
+
     def _run_training(
         self, run, stage, loss, *, lower=("learning_rate_init",), **schedule
     ):
@@ -105,13 +115,7 @@ class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         **schedule
             What the Schedule does not take from the parameters.
         """
-        planned = Schedule(
-            max_iter=self.max_iter,
-            learning_rate=self.learning_rate_init,
-            weight_decay=self.alpha,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-        )._replace(**schedule)
+        planned = self._schedule()._replace(**schedule)
         try:
             with progress_bar(self.verbose, stage, self.max_iter) as progress:
                 history = run(planned, interrupts=Interrupts(), progress=progress)
@@ -124,18 +128,21 @@ class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             ) from error
         self._record(history, loss)
 
+    def _warn_of_interrupt(self):
+        warnings.warn(
+            f"Training interrupted by user after {self.n_iter_} epochs: the best "
+            "weights so far are used.",
+            UserWarning,
+            stacklevel=2,
+        )
+
     def _record(self, history, loss):
         """Keep the curves of a training; warn where it ended early."""
         self.loss_curve_ = history.loss_curve
         self.validation_loss_curve_ = history.validation_loss_curve
         self.n_iter_ = len(history.loss_curve)
         if history.interrupted:
-            warnings.warn(
-                f"Training interrupted by user after {self.n_iter_} epochs: the best "
-                "weights so far are used.",
-                UserWarning,
-                stacklevel=2,
-            )
+            self._warn_of_interrupt()
         elif not history.converged:
             warnings.warn(
                 f"The {loss} was still falling at max_iter={self.max_iter} epochs. "

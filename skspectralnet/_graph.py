@@ -1,4 +1,4 @@
-"""Neighbours of all rows into one sparse graph, and how well labels fit it."""
+"""Neighbours of all rows into one sparse graph; checks of a graph; labels on it."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import check_array
 
 # algorithm="auto": exact neighbours up to so many rows (benchmarks/neighbors.py).
 _EXACT_ROWS = 100_000
@@ -14,6 +15,8 @@ _CELL_ROWS, _CELLS_SEARCHED = 1000, 8
 # k-means sees so many rows for each cell.
 _ROWS_PER_CENTER = 50
 _RECALL_ROWS = 1000
+# Rows whose differences to their neighbours are held at once.
+_BLOCK_ROWS = 4096
 
 
 class Neighbors(NamedTuple):
@@ -133,6 +136,141 @@ def neighbor_graph(X, n_neighbors):
     finder = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
     directed = sparse.csr_array(finder.kneighbors_graph(mode="connectivity"))
     return sparse.csr_array(0.5 * (directed + directed.T))
+
+
+def squared_lengths(X, indices):
+    """*Squared* Euclidean distances of every row to some others.
+
+    From the differences: the expanded square loses the digits of rows that lie close
+    together.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR array} of shape (n_samples, n_features)
+    indices : ndarray of int of shape (n_samples, k)
+
+    Returns
+    -------
+    ndarray of shape (n_samples, k), float64
+    """
+    squared = np.empty(indices.shape)
+    for start in range(0, len(indices), _BLOCK_ROWS):
+        rows = slice(start, start + _BLOCK_ROWS)
+        for j in range(indices.shape[1]):
+            difference = X[rows] - X[indices[rows, j]]
+            if sparse.issparse(difference):
+                squared[rows, j] = difference.power(2).sum(axis=1)
+            else:
+                difference = difference.astype(np.float64, copy=False)
+                squared[rows, j] = np.einsum("ij,ij->i", difference, difference)
+    return squared
+
+
+def symmetric_graph(indices, weights):
+    r"""The graph :math:`W = (A + A^T) / 2` of weighted neighbours.
+
+    Parameters
+    ----------
+    indices : ndarray of int of shape (n_samples, k)
+    weights : ndarray of shape (n_samples, k)
+        Row i holds the entries of row i of A; an edge of weight 0 is none.
+
+    Returns
+    -------
+    CSR array of shape (n_samples, n_samples), float64
+    """
+    n_samples, k = indices.shape
+    pointers = np.arange(0, n_samples * k + 1, k)
+    shape = (n_samples, n_samples)
+    directed = sparse.csr_array(
+        (weights.ravel().astype(np.float64), indices.ravel(), pointers), shape=shape
+    )
+    graph = sparse.csr_array(0.5 * (directed + directed.T))
+    graph.eliminate_zeros()
+    graph.sort_indices()
+    return graph
+
+
+def checked_graph(graph, n_samples):
+    """A user's graph as a symmetric CSR array without self-loops.
+
+    Parameters
+    ----------
+    graph : {array-like, sparse matrix} of shape (n_samples, n_samples)
+        Finite weights of at least 0, the same in both directions.
+    n_samples : int
+        Rows of X.
+
+    Returns
+    -------
+    CSR array of shape (n_samples, n_samples), float64
+        A copy.
+
+    Raises
+    ------
+    ValueError
+        If the shape, a weight or the symmetry is wrong, or no edge is there.
+    """
+    graph = check_array(
+        graph, accept_sparse="csr", dtype=np.float64, copy=True, input_name="graph"
+    )
+    if graph.shape != (n_samples, n_samples):
+        raise ValueError(
+            f"graph has shape {graph.shape}, but X has {n_samples} rows: expected "
+            f"({n_samples}, {n_samples}), one row and one column for each row of X. "
+            "Cross-validation slices the rows of a graph but not its columns: slice "
+            "both by hand."
+        )
+    graph = sparse.csr_array(graph)
+    graph.sum_duplicates()
+    if graph.nnz and graph.data.min() < 0:
+        raise ValueError(
+            f"graph has the weight {graph.data.min():.3g}: expected affinities of at "
+            "least 0, where a larger one is a closer pair."
+        )
+    difference = abs(graph - graph.T)
+    if difference.nnz and difference.max() > 1e-8 * graph.max():
+        i, j = (int(place[0]) for place in (difference > 1e-8 * graph.max()).nonzero())
+        raise ValueError(
+            f"graph is not symmetric: the weight from row {i} to row {j} is "
+            f"{graph[i, j]:.6g}, the one back {graph[j, i]:.6g}. Take "
+            "0.5 * (graph + graph.T) where the directions do not matter."
+        )
+    graph = sparse.csr_array(graph - sparse.diags_array(graph.diagonal()))
+    graph.eliminate_zeros()
+    if graph.nnz == 0:
+        raise ValueError("graph has no edges: all weights between rows are zero.")
+    return graph
+
+
+def normalized_cut(graph, labels):
+    r"""Share of the weight at each cluster that leaves it, summed over the clusters.
+
+    .. math:: \sum_c \frac{w(c, \bar c)}{d_c}
+
+    with :math:`d_c` the sum of the degrees of cluster c (Shi and Malik, 2000, Eq. (2),
+    for more than two clusters).
+
+    Parameters
+    ----------
+    graph : CSR array of shape (n_samples, n_samples), symmetric
+    labels : ndarray of int of shape (n_samples,)
+
+    Returns
+    -------
+    float
+        From 0 to the number of clusters; a cluster without edges counts 0.
+    """
+    coo = graph.tocoo()
+    rows, columns = coo.coords
+    n_clusters = labels.max() + 1
+    leaving = labels[rows] != labels[columns]
+    degrees = np.bincount(labels[rows], weights=coo.data, minlength=n_clusters)
+    cut = np.bincount(
+        labels[rows[leaving]], weights=coo.data[leaving], minlength=n_clusters
+    )
+    some = degrees > 0
+    return float(np.sum(cut[some] / degrees[some]))
 
 
 def modularity(graph, labels):

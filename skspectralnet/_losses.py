@@ -3,6 +3,11 @@
 import torch
 from torch.autograd.function import once_differentiable
 
+# Of the change of an error along edges against the error itself: larger ones fit the
+# smooth part late, smaller ones leave the eigenvalues too large
+# (benchmarks/fidelity.py measures what comes out).
+SMOOTHNESS = 10.0
+
 
 class _LaplacianForm(torch.autograd.Function):
     """Y^T L Y, (q, q), with the gradient of a symmetric L."""
@@ -134,6 +139,69 @@ def orthonormal_form(outputs, matrix, affinity, laplacian):
         The gradient that comes back must be of a function of symmetric matrices.
     """
     return _OrthonormalForm.apply(outputs, matrix, affinity, laplacian)
+
+
+def edge_form(U):
+    r"""The difference form of functions over some edges.
+
+    .. math:: \frac{1}{2 e} \sum_{k=1}^{e} (u_{i_k} - u_{j_k}) (u_{i_k} - u_{j_k})^T
+
+    Over edges drawn by their weights its mean is :math:`U^T (D - W) U / \sum_i d_i`.
+
+    Parameters
+    ----------
+    U : tensor of shape (2 e, q)
+        The first ends of the edges, then the second ones.
+
+    Returns
+    -------
+    tensor of shape (q, q)
+    """
+    first, second = U.chunk(2)
+    difference = first - second
+    return difference.T @ difference / len(U)
+
+
+def row_gram(U, masses):
+    r"""The Gram matrix of functions over some rows, :math:`\frac{1}{b} \sum m u u^T`.
+
+    Over the ends of edges drawn by their weights its mean is
+    :math:`U^T D M U / \sum_i d_i`.
+
+    Parameters
+    ----------
+    U : tensor of shape (b, q)
+    masses : tensor of shape (b,)
+
+    Returns
+    -------
+    tensor of shape (q, q)
+    """
+    return U.T @ (masses[:, None] * U) / len(U)
+
+
+def regression_loss(missed, masses):
+    r"""Mean square of what a network misses, and of its change along edges.
+
+    .. math:: \frac{1}{b q} \sum_i m_i \lVert r_i \rVert^2
+        + \frac{10}{e q} \sum_{k=1}^{e} \lVert r_{i_k} - r_{j_k} \rVert^2
+
+    The second term is ten times the Laplacian form of the error: a rough error raises
+    the eigenvalues and mixes the eigenvectors, a smooth one hardly does.
+
+    Parameters
+    ----------
+    missed : tensor of shape (2 e, q)
+        The first ends of the edges, then the second ones.
+    masses : tensor of shape (2 e,)
+
+    Returns
+    -------
+    scalar tensor
+    """
+    first, second = missed.chunk(2)
+    square = (masses[:, None] * missed.square()).mean()
+    return square + SMOOTHNESS * (first - second).square().mean()
 
 
 def row_weights(degrees, laplacian):

@@ -65,6 +65,14 @@ class MLP(nn.Module):
         self.zero_grad(set_to_none=True)
         return self
 
+    def with_constant(self):
+        """The same network with the constant 1 before its outputs, in float64."""
+        state = self.to_arrays()
+        for name, value in (("weights", 0.0), ("biases", 1.0)):
+            last = state[name][-1]
+            state[name][-1] = np.concatenate([np.full_like(last[:1], value), last])
+        return MLP.from_arrays(state)
+
     def to_arrays(self):
         """Activation and weights as numpy arrays on the CPU: they load without the
         device or torch's own unpickling."""
@@ -87,15 +95,22 @@ class MLP(nn.Module):
                 mine.copy_(torch.tensor(np.asarray(stored), device="cpu"))
         return mlp
 
+    def features(self, x):
+        """The last hidden layer, (b, layer_sizes[-2])."""
+        act = ACTIVATIONS[self.activation]
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            x = act(F.linear(x, weight, bias))
+        return x
+
     def forward(self, x):
         """Map (b, n_inputs) to (b, n_outputs)."""
-        act = ACTIVATIONS[self.activation]
-        last = len(self.weights) - 1
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = F.linear(x, weight, bias)
-            if i < last:
-                x = act(x)
-        return x
+        return F.linear(self.features(x), self.weights[-1], self.biases[-1])
+
+    def set_last_layer(self, weight, bias):
+        """Replace the last layer by arrays of its shape."""
+        with torch.no_grad():
+            for mine, given in ((self.weights[-1], weight), (self.biases[-1], bias)):
+                mine.copy_(torch.tensor(given, dtype=mine.dtype, device=mine.device))
 
 
 class BatchNormMLP(nn.Module):

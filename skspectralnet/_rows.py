@@ -109,6 +109,24 @@ def distinct_rows(X):
     return first[order], np.argsort(order)[inverse.ravel()]
 
 
+def standardised(rows, most_dense=0):
+    """All rows of a :class:`Rows` for distances; sparse ones are not centred.
+
+    Parameters
+    ----------
+    rows : Rows
+    most_dense : int, default=0
+        Sparse rows of at most so many columns become dense.
+
+    Returns
+    -------
+    {ndarray, CSR array} of shape (n_samples, n_features), float32
+    """
+    if sparse.issparse(rows.X) and rows.X.shape[1] > most_dense:
+        return sparse.csr_array((rows.X / rows.scale).astype(np.float32))
+    return rows.batch(slice(None)).astype(np.float32)
+
+
 class Rows:
     """Rows of a matrix as centred and scaled batches.
 

@@ -14,7 +14,12 @@ from skspectralnet._estimator import KnownPairsMixin, NetworkTransformer, layer_
 from skspectralnet._graph import nearest_neighbors
 from skspectralnet._losses import heavy_tailed_loss, margin_loss
 from skspectralnet._network import ACTIVATIONS, MLP, BatchNormMLP, RowMap
-from skspectralnet._rows import Rows, center_and_scale, distinct_rows
+from skspectralnet._rows import (
+    Rows,
+    center_and_scale,
+    distinct_rows,
+    standardised,
+)
 from skspectralnet._tensors import resolve_device, to_tensor, torch_generator
 from skspectralnet._training import count_held_out, gradients, train
 from skspectralnet._validation import (
@@ -270,7 +275,7 @@ class SiameseEmbedding(KnownPairsMixin, NetworkTransformer):
     def _find_pairs(self, X, constraints, rng):
         """The neighbours of all rows; sets `n_neighbors_` and `graph_recall_`."""
         rows = Rows(X, *center_and_scale(X))
-        points = _standardised(rows)
+        points = standardised(rows)
         first = inverse = np.arange(len(rows))
         if not sparse.issparse(points):
             # Copies of a row would fill its list and teach nothing.
@@ -348,13 +353,6 @@ class SiameseEmbedding(KnownPairsMixin, NetworkTransformer):
             hidden = next(h for n, h in _HIDDEN_LAYERS.items() if len(rows) >= n)
         sizes = [rows.X.shape[1], *layer_sizes(hidden), self.n_components_]
         return BatchNormMLP(MLP(sizes, self.activation, generator))
-
-
-def _standardised(rows):
-    """All rows in float32, for distances; sparse ones are not centred."""
-    if sparse.issparse(rows.X):
-        return sparse.csr_array((rows.X / rows.scale).astype(np.float32))
-    return rows.batch(slice(None)).astype(np.float32)
 
 
 def _pair_loss(network, pairs, anchors, task, rng):

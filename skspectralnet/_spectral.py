@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from skspectralnet._affinity import batch_affinity, overrule
 from skspectralnet._eigen import RitzPairs, rayleigh_ritz
@@ -97,7 +98,7 @@ class BatchReader:
         points = self._tensor(self.points, rows, torch.float32)
         same = self.inputs is self.points and dtype == points.dtype
         inputs = points if same else self._tensor(self.inputs, rows, dtype)
-        gamma = None if task.gamma is None else self._standardised_gamma()
+        gamma = None if task.gamma is None else self.standardised_gamma()
         if callable(task.affinity):
             points = self._in_units(points)
         affinity = batch_affinity(
@@ -108,6 +109,20 @@ class BatchReader:
             affinity = overrule(affinity, *map(self._on_device, relations))
         return Batch(inputs, affinity)
 
+    def read_all(self, nodes, most):
+        """The weights of a callable affinity between some rows, as a CSR array."""
+        if len(nodes) > most:
+            raise ValueError(
+                f"A callable affinity gets all {len(nodes)} rows at once with "
+                f"neighbors_in='data', and {most} are too many for that already. Use "
+                "neighbors_in='batch' or pass the graph to fit."
+            )
+        points = self._in_units(self._tensor(self.points, nodes, torch.float32))
+        affinity = batch_affinity(
+            points, self.task.affinity, n_neighbors=len(nodes) - 1
+        )
+        return sparse.csr_array(to_numpy(affinity.matrix).astype(np.float64))
+
     def _on_device(self, array):
         dtype = torch.bool if array.dtype == bool else torch.int64
         return to_tensor(array, device=self.task.device, dtype=dtype)
@@ -115,7 +130,7 @@ class BatchReader:
     def _tensor(self, source, rows, dtype):
         return to_tensor(source.batch(rows), device=self.task.device, dtype=dtype)
 
-    def _standardised_gamma(self):
+    def standardised_gamma(self):
         """The gamma given in the units of the points, for standardised ones."""
         gamma = self.task.gamma * self.points.scale * self.points.scale
         if not 0.0 < gamma < np.inf:

@@ -126,6 +126,18 @@ def wide(factor=1.0):
     return np.tile(X, 50) * factor
 
 
+# Rows of the same blob linked to their next nine, and a graph of 45 pairs.
+_SAME_BLOB = np.sort(np.argsort(Y, kind="stable").reshape(3, 30), axis=1)
+NEAR = np.zeros((90, 90))
+for _blob in _SAME_BLOB:
+    for _step in range(1, 10):
+        NEAR[_blob, np.roll(_blob, _step)] = NEAR[np.roll(_blob, _step), _blob] = 1
+NEAR = sparse.csr_array(NEAR)
+LINKED = np.arange(90) % 10 > 0
+PAIRS = sparse.csr_array(np.kron(np.eye(45), [[0, 1], [1, 0]]))
+SPECTRAL = {"init": "spectral"}
+WHOLE = {"neighbors_in": "data", **SPECTRAL}
+
 INVALID = "must be .* Got .* instead"
 
 QUICK = SiameseEmbedding(3, hidden_layer_sizes=(32,), max_iter=15)
@@ -135,7 +147,7 @@ for _label in range(3):
     SOME[np.flatnonzero(_label == Y)[:3]] = _label
 SAME = [np.flatnonzero(_label == Y)[:2].tolist() for _label in range(3)]
 OTHER = [[SAME[0][0], SAME[1][0]], [SAME[1][1], SAME[2][1]]]
-KNOWLEDGE = ("partial_labels", "must_link", "cannot_link")
+KNOWLEDGE = ("partial_labels", "must_link", "cannot_link", "graph")
 
 # (what it is, rows, parameters, outcome). n_clusters=3 and n_components=2 unless set.
 BOTH = [
@@ -632,6 +644,63 @@ BOTH = [
         Raises(ValueError, "cannot_link .*float64"),
     ),
     ("code", X, {"network_input": "code", "metric_learner": StandardScaler()}, Works()),
+    # --- the graph of all rows
+    ("data", X, WHOLE, Works()),
+    ("data, random", X, {**WHOLE, "init": "random"}, Works()),
+    ("data, labels", X, {**WHOLE, "partial_labels": SOME}, Works()),
+    ("data, sparse", sparse.csr_array(X), WHOLE, Works()),
+    ("data, other rows", X, {"neighbors_in": "rows"}, Raises(ValueError, INVALID)),
+    ("other init", X, {"init": "pca"}, Raises(ValueError, INVALID)),
+    # --- a graph of the user's own
+    ("graph", X, {**SPECTRAL, "graph": NEAR}, Works()),
+    ("graph, dense", X, {**SPECTRAL, "graph": NEAR.toarray()}, Works()),
+    ("graph, integers", X, {**SPECTRAL, "graph": NEAR.astype(int)}, Works()),
+    ("graph, loops", X, {**SPECTRAL, "graph": NEAR + sparse.eye_array(90)}, Works()),
+    ("graph, coo", X, {**SPECTRAL, "graph": sparse.coo_matrix(NEAR)}, Works()),
+    (
+        "graph with isolated rows",
+        X,
+        {**SPECTRAL, "graph": NEAR.multiply(LINKED[:, None]).multiply(LINKED)},
+        Works(),
+    ),
+    (
+        "graph that is not symmetric",
+        X,
+        {"graph": sparse.triu(NEAR)},
+        Raises(ValueError, "graph is not symmetric"),
+    ),
+    (
+        "graph that is negative",
+        X,
+        {"graph": -NEAR},
+        Raises(ValueError, "graph has the weight -1"),
+    ),
+    (
+        "graph that is not square",
+        X,
+        {"graph": NEAR[:45]},
+        Raises(ValueError, r"shape \(45, 90\).* Cross-validation"),
+    ),
+    (
+        "graph of other rows",
+        X,
+        {"graph": NEAR[:45][:, :45]},
+        Raises(ValueError, r"shape \(45, 45\), but X has 90 rows"),
+    ),
+    (
+        "graph without edges",
+        X,
+        {"graph": sparse.csr_array((90, 90))},
+        Raises(ValueError, "graph has no edges"),
+    ),
+    ("graph of NaN", X, {"graph": NEAR * np.nan}, Raises(ValueError, "graph.*NaN")),
+    ("graph of words", X, {"graph": "knn"}, Raises(ValueError, "graph|convert|scalar")),
+    (
+        "graph of pairs",
+        X,
+        {"graph": PAIRS},
+        Warns(UserWarning, "45 connected components, .*only [34] "),
+    ),
 ]
 
 CLUSTERING = [
@@ -739,9 +808,63 @@ CLUSTERING = [
     ("offset 1e20", X + 1e20, {}, Warns(ConvergenceWarning, "Only [12]")),
 ]
 
+BATCHES = {"neighbors_in": "batch", "init": "random"}
 EMBEDDING = [
     ("too few rows", X[:2], {}, Raises(ValueError, "n_components=2 .*n_samples=2")),
-    ("one unit", X, {"hidden_layer_sizes": 1}, Warns(ConvergenceWarning, "distinct")),
+    (
+        "one unit",
+        X,
+        {"hidden_layer_sizes": 1},
+        Warns(ConvergenceWarning, "distinct"),
+    ),
+    ("one epoch", X, {"max_iter": 1}, Works(finds=False)),
+    (
+        "one epoch for noise",
+        np.random.RandomState(0).normal(size=(90, 3)),
+        {"max_iter": 1, "n_components": 8, "hidden_layer_sizes": 12},
+        Warns(ConvergenceWarning, r"Grassmann distance is .*approximation_error_"),
+    ),
+    (
+        "a neighbour",
+        X,
+        {"n_neighbors": 1},
+        Warns(UserWarning, "26 connected components, .*only 3 .*n_neighbors"),
+    ),
+    (
+        "as many neighbours as rows",
+        X,
+        {"n_neighbors": 90},
+        Warns(UserWarning, "n_neighbors=90 is not below the 90 distinct rows"),
+    ),
+    (
+        "more neighbours than a batch",
+        X,
+        {"n_neighbors": 40, "batch_size": 30},
+        Works(),
+    ),
+    *(
+        (f"batches: {name}", X, {**BATCHES, **params}, outcome)
+        for name, params, outcome in [
+            ("plain", {}, Works()),
+            ("callable", {"affinity": kernel}, Works()),
+            ("one epoch", {"max_iter": 1}, Warns(ConvergenceWarning, "max_iter=1")),
+            (
+                "one unit",
+                {"hidden_layer_sizes": 1},
+                Warns(ConvergenceWarning, "distinct"),
+            ),
+            (
+                "many neighbours",
+                {"n_neighbors": 40, "batch_size": 30},
+                Warns(UserWarning, "n_neighbors=40 is not below the 30 rows"),
+            ),
+            (
+                "spectral init",
+                {"init": "spectral"},
+                Raises(ValueError, "init='spectral' .*neighbors_in='data'"),
+            ),
+        ]
+    ),
     ("drop first perhaps", X, {"drop_first": None}, Raises(ValueError, INVALID)),
     ("equal rows", np.ones((90, 3)), {}, Raises(ValueError, "distinct")),
     ("rows of 0.1", np.full((90, 3), 0.1), {}, Raises(ValueError, "distinct")),
@@ -766,7 +889,7 @@ SIAMESE = [
     *(
         case
         for case in BOTH
-        if not set(case[2]) - set(KNOWLEDGE) and case[0] != "plain"
+        if not set(case[2]) - set(KNOWLEDGE[:3]) and case[0] != "plain"
     ),
     ("too few rows for the neighbours", X[:4], {"n_neighbors": 10}, Works(False)),
     ("two rows", X[:2], {}, Works(False)),
@@ -921,6 +1044,8 @@ VALID = {
     "affinity": st.sampled_from(["self_tuning", "rbf", "nearest_neighbors", kernel]),
     "gamma": st.one_of(st.none(), st.floats(1e-12, 1e12)),
     "n_neighbors": st.one_of(st.none(), st.integers(1, 50)),
+    "neighbors_in": st.sampled_from(["batch", "data"]),
+    "init": st.sampled_from(["random", "spectral"]),
     "laplacian": st.sampled_from(["random_walk", "symmetric", "unnormalized"]),
     "orthonorm": st.sampled_from(["joint", "alternating"]),
     "loss": st.sampled_from(["log", "trace"]),

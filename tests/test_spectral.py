@@ -455,7 +455,12 @@ def test_orthonormal_after_a_float32_fit(
 ):
     X = (rng.normal(size=(400, 3)) + 8 * rng.randint(2, size=(400, 1))).astype("f4")
     model = SpectralNetEmbedding(
-        4, drop_first=False, laplacian=laplacian, random_state=global_random_seed
+        4,
+        drop_first=False,
+        laplacian=laplacian,
+        neighbors_in="batch",
+        init="random",
+        random_state=global_random_seed,
     ).fit(X)
     order = last_order()
     weights = laplacian_and_weights(*graph_of(model, X, order), laplacian)[1]

@@ -1,0 +1,269 @@
+"""How far learned eigenvectors are from those of the graph, beside other packages.
+
+    python benchmarks/fidelity.py [--data NAME ...] [--method NAME ...] [--seeds N]
+                                  [--peer-python PYTHON]
+
+Ten eigenvectors, the trivial one included, of the 10-neighbour self-tuning graph of
+all rows, random-walk Laplacian, in its inner product; the number is moved to the
+nearest gap in the spectrum (``n_vectors``). `distance` is the squared Grassmann
+distance over all rows, `cosine` the least absolute cosine of an eigenvector that is
+apart from its neighbours by 5 % of the tenth eigenvalue, `eigenvalues` the largest
+error of an eigenvalue as a share of the tenth.
+
+Methods: ``spectral`` (the default of SpectralNetEmbedding), ``random`` (the spectral
+loss from random weights), ``unseen`` (``spectral`` fitted on 6/7 of the rows;
+`distance` over the others, to the exact eigenvectors of the graph of all, both made
+orthonormal again). On the examples of `grease-embeddings` 0.1.5, ``two moons`` and
+``circles``, ``peer`` is that package with the settings of its example and ``graph of
+the peer`` this one on the same graph, two components and the trivial one.
+``sklearn`` only takes time: SpectralEmbedding with nearest neighbours, on the same
+rows, stopped after an hour. Each run is in ``results/fidelity.json`` when it ends.
+"""
+
+import argparse
+import functools
+import json
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+from data import load, named
+from report import RESULTS, Book, Stopwatch, go_through, spread
+from sklearn.datasets import make_circles, make_moons, make_s_curve, make_swiss_roll
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.manifold import SpectralEmbedding
+
+from skspectralnet import Autoencoder, SpectralNetEmbedding, metrics
+from skspectralnet._eigen import graph_eigenpairs
+from skspectralnet._rows import Rows, center_and_scale, distinct_rows, standardised
+from skspectralnet._whole_graph import neighbor_affinity
+
+# "s-curve", "curved 60" and "digits" were chosen before this script had run.
+DATA = (
+    *("mnist codes", "mnist pca-100", "usps", "pendigits", "swiss roll", "moons"),
+    *("s-curve", "curved 60", "digits"),
+)
+EXAMPLES = ("two moons", "circles")
+METHODS = ("spectral", "random", "unseen")
+N_VECTORS, N_NEIGHBORS, SEEN = 10, 10, 6 / 7
+# Of the peer's examples: neighbours of a batch of 1,024, as many batches.
+EXAMPLE_ROWS, EXAMPLE_NEIGHBORS = 6000, 50
+MEASURES = ("distance", "cosine", "eigenvalues", "wall", "cpu")
+SKLEARN_SECONDS = 3600
+
+
+@functools.lru_cache(maxsize=1)
+def rows_of(name):
+    """Rows of a data set; kept for the next run."""
+    generated = {
+        "swiss roll": lambda: make_swiss_roll(10_000, random_state=0)[0],
+        "s-curve": lambda: make_s_curve(10_000, random_state=0)[0],
+        "two moons": lambda: make_moons(EXAMPLE_ROWS, noise=0.05, random_state=0)[0],
+        "circles": lambda: make_circles(
+            EXAMPLE_ROWS, noise=0.03, factor=0.5, random_state=0
+        )[0],
+        "mnist codes": _mnist_codes,
+        "mnist pca-100": lambda: PCA(100, random_state=0).fit_transform(
+            load("mnist")[0].astype(np.float32)
+        ),
+    }
+    X = generated[name]() if name in generated else named(name)[0]
+    return np.asarray(X, dtype=np.float32)
+
+
+def _mnist_codes():
+    """Codes of the default autoencoder, kept in the folder of temporary files."""
+    path = Path(tempfile.gettempdir()) / "skspectralnet_mnist_codes.npy"
+    if not path.exists():
+        codes = Autoencoder(random_state=0).fit_transform(load("mnist")[0])
+        np.save(path, codes.astype(np.float32))
+    return np.load(path)
+
+
+@functools.lru_cache(maxsize=1)
+def exact_of(name, n_neighbors):
+    """Rows that the graph joins, their degrees and its exact eigenpairs."""
+    X = rows_of(name)
+    points = standardised(Rows(X, *center_and_scale(X)))
+    nodes, _ = distinct_rows(points)
+    rng = np.random.RandomState(0)
+    graph = neighbor_affinity(
+        points[nodes], "self_tuning", n_neighbors, gamma=None, random_state=rng
+    )
+    pairs = graph_eigenpairs(graph, N_VECTORS + 8, "random_walk", rng)
+    return nodes, np.asarray(graph.sum(axis=1)).ravel(), pairs
+
+
+def measure(name, method, seed, python=None):
+    """Distances, cosines, eigenvalue errors and seconds of one fit."""
+    X = rows_of(name)
+    if method == "sklearn":
+        return sklearn_seconds(X, seed)
+    if name in EXAMPLES:
+        return measure_example(name, method, seed, python)
+    nodes, degrees, pairs = exact_of(name, N_NEIGHBORS)
+    model = SpectralNetEmbedding(
+        N_VECTORS - 1, encoder=None, n_neighbors=N_NEIGHBORS, random_state=seed
+    )
+    if method == "random":
+        model.set_params(init="random")
+    rows = nodes
+    if method == "unseen":
+        rows = np.random.RandomState(seed).permutation(len(nodes))
+        n_seen = round(SEEN * len(nodes))
+        fitted_on, left = nodes[np.sort(rows[:n_seen])], np.sort(rows[n_seen:])
+        rows, degrees = nodes[left], degrees[left]
+        pairs = pairs._replace(vectors=pairs.vectors[left])
+    else:
+        fitted_on = np.arange(len(X))
+    with Stopwatch() as watch, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the distance says it
+        model.fit(X[fitted_on])
+    Y = np.column_stack([np.ones(len(rows)), model.transform(X[rows])])
+    found = np.append(0.0, model.eigenvalues_)
+    numbers = compare(Y, found, pairs, degrees, model.approximation_error_.n_vectors)
+    if method != "unseen" and numbers["distance"] is None:
+        numbers["distance"] = model.approximation_error_.distance
+    before = model.approximation_error_.distance_before_polish
+    if before is not None and method == "spectral":
+        numbers["before_polish"] = before
+    return numbers | {"wall": watch.wall, "cpu": watch.cpu}
+
+
+def compare(Y, eigenvalues, pairs, degrees, n_vectors):
+    """Learned functions and eigenvalues against the exact ones."""
+    known, q = pairs.eigenvalues, Y.shape[1]
+    exact, tenth = pairs.vectors[:, :q], pairs.eigenvalues[q - 1]
+    roots = np.sqrt(degrees)[:, None]
+    lengths = np.linalg.norm(roots * Y, axis=0) * np.linalg.norm(roots * exact, axis=0)
+    cosines = np.abs(np.sum(degrees[:, None] * Y * exact, axis=0)) / lengths
+    gaps = np.diff(known)
+    apart = np.minimum(gaps[:q], np.append(np.inf, gaps[: q - 1])) >= 0.05 * tenth
+    cut = min(n_vectors, q)
+    distance = metrics.grassmann_distance(Y[:, :cut], exact[:, :cut], degrees)
+    return {
+        # One more than was learned: the model itself knows that one.
+        "distance": None if n_vectors > q else distance,
+        "n_vectors": int(n_vectors),
+        "cosine": float(cosines[apart].min()) if apart.any() else None,
+        "apart": int(apart.sum()),
+        "eigenvalues": float(np.abs(eigenvalues - known[:q]).max() / tenth),
+    }
+
+
+def measure_example(name, method, seed, python):
+    """One of the peer's examples, by the peer or by this package on its graph."""
+    X = rows_of(name)
+    nodes, degrees, pairs = exact_of(name, EXAMPLE_NEIGHBORS)
+    if method == "peer":
+        found = run_peer(python, X, seed)
+        Y, watch = np.array(found["embedding"]), found
+        values = np.array(found["eigenvalues"])
+        seconds = {"wall": watch["wall"], "cpu": watch["cpu"]}
+    else:
+        model = SpectralNetEmbedding(
+            2, n_neighbors=EXAMPLE_NEIGHBORS, random_state=seed
+        )
+        with Stopwatch() as watch, warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            Y = model.fit_transform(X)
+        values, seconds = model.eigenvalues_, {"wall": watch.wall, "cpu": watch.cpu}
+    Y = np.column_stack([np.ones(len(nodes)), Y[nodes]])
+    return compare(Y, np.append(0.0, values), pairs, degrees, 3) | seconds
+
+
+def run_peer(python, X, seed):
+    """What `grease-embeddings` makes of the rows, in its own process and folder."""
+    script = Path(__file__).parent / "fidelity_peer.py"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.npy"
+        np.save(path, X)
+        done = subprocess.run(  # noqa: S603
+            [python, str(script), str(path), str(seed)],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def sklearn_seconds(X, seed):
+    """Seconds of scikit-learn's SpectralEmbedding; a lower bound where it was stopped.
+
+    In a process of its own, which can be stopped.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.npy"
+        np.save(path, X)
+        call = [sys.executable, __file__, "--sklearn", str(path), str(seed)]
+        with Stopwatch() as watch:
+            try:
+                subprocess.run(call, check=True, timeout=SKLEARN_SECONDS)  # noqa: S603
+            except subprocess.TimeoutExpired:
+                return {"wall": float(SKLEARN_SECONDS), "stopped": True}
+    return {"wall": watch.wall, "stopped": False}
+
+
+def summarise(runs):
+    """{(data, method): {measure: spread}}, in the order of the script."""
+    found = {}
+    for run in runs:
+        found.setdefault((run["data"], run["method"]), []).append(run)
+    return {
+        names: {
+            key: spread([run[key] for run in rows])
+            for key in MEASURES
+            if all(run.get(key) is not None for run in rows)
+        }
+        | {"n_vectors": sorted({run.get("n_vectors") for run in rows} - {None})}
+        | {"stopped": any(run.get("stopped") for run in rows)}
+        for names, rows in found.items()
+    }
+
+
+def order(run):
+    """Where a run stands in the file."""
+    methods = (*METHODS, "graph of the peer", "peer", "sklearn")
+    names = (*DATA, *EXAMPLES)
+    return names.index(run["data"]), methods.index(run["method"]), run["seed"]
+
+
+def main(arguments):
+    if arguments[:1] == ["--sklearn"]:
+        X, seed = np.load(arguments[1]), int(arguments[2])
+        SpectralEmbedding(
+            N_VECTORS,
+            affinity="nearest_neighbors",
+            n_neighbors=N_NEIGHBORS,
+            random_state=seed,
+        ).fit(X)
+        return 0
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", nargs="+", default=[*DATA, *EXAMPLES])
+    parser.add_argument("--method", nargs="+", default=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--peer-python", help="python with grease-embeddings==0.1.5")
+    parser.add_argument("--output", type=Path, default=RESULTS / "fidelity.json")
+    asked = parser.parse_args(arguments)
+    wanted = []
+    for name in asked.data:
+        methods = asked.method
+        if name in EXAMPLES:
+            methods = ["graph of the peer"] + ["peer"] * bool(asked.peer_python)
+        wanted += [(name, m, s) for m in methods for s in range(asked.seeds)]
+    return go_through(
+        Book(asked.output, ("data", "method", "seed")),
+        "python benchmarks/fidelity.py --peer-python PYTHON",
+        wanted,
+        functools.partial(measure, python=asked.peer_python),
+        order=order,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
