@@ -65,6 +65,11 @@ def graph_scores(graph, labels):
     }
 
 
+def silhouette(X, labels):
+    """The mean silhouette; its lowest value for one cluster, which has none."""
+    return silhouette_score(X, labels) if len(np.unique(labels)) > 1 else -1.0
+
+
 def main():
     rng = np.random.RandomState(0)
     drawn = [settings(rng) for _ in range(N_SETTINGS)]
@@ -89,7 +94,7 @@ def main():
                 for kind, value in graph_scores(graph, labels).items()
             }
             scores["score(X)"] = model.score(X[test])
-            scores["silhouette of the rows"] = silhouette_score(held_out, labels)
+            scores["silhouette of the rows"] = silhouette(held_out, labels)
             for kind, value in scores.items():
                 candidates.setdefault(kind, []).append(value)
         spearman = {

@@ -5,6 +5,9 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+# Rows nearer to each other than so many roundings of their length are copies.
+_COPY_ROUNDINGS = 8
+
 
 class SparseAffinity(NamedTuple):
     r"""A symmetric affinity :math:`W = (A + A^T) / 2` as the edges of each row.
@@ -132,25 +135,36 @@ def rbf_matrix(squared, gamma):
     return torch.exp(-gamma * squared)
 
 
-def median_gamma(squared, n_neighbors):
+def median_gamma(points, n_neighbors):
     r"""One global Gaussian scale from the data: :math:`\gamma = 1 / \sigma^2`.
 
-    :math:`\sigma` is the median over the batch of the distance to the k-th
-    neighbour.
+    :math:`\sigma` is the median over the batch of the distance (not squared) to the
+    k-th neighbour. Where it is 0, because most rows have k copies, it is the median
+    over the other rows, and 1 where there are none. Rows that differ by rounding only
+    are copies.
 
     Parameters
     ----------
-    squared : tensor of shape (b, b)
-        *Squared* distances with an infinite diagonal.
+    points : tensor of shape (b, d)
     n_neighbors : int
 
     Returns
     -------
     float
     """
-    kth = squared.topk(n_neighbors, dim=1, largest=False, sorted=False)[0].amax(dim=1)
-    if not bool(kth.median() > 0):  # most rows have k exact duplicates
-        kth = kth[kth > 0]
+    kth = nearest_in_batch(points, n_neighbors)[1].amax(dim=1)  # (b,), squared
+    rounding = _COPY_ROUNDINGS * torch.finfo(points.dtype).eps
+    return gamma_of_scales(kth, rounding**2 * points.square().sum(dim=1))
+
+
+def gamma_of_scales(kth, rounding=0.0):
+    """The same from *squared* distances to the k-th neighbours, (b,).
+
+    Those not above `rounding` are of rows with k copies.
+    """
+    own = kth > rounding
+    if not bool(kth.where(own, 0.0).median() > 0):
+        kth = kth[own]
     return 1.0 / max(float(kth.median()), 1e-30) if len(kth) else 1.0
 
 
@@ -182,7 +196,7 @@ def batch_affinity(points, affinity, *, n_neighbors, gamma=None):
     if affinity == "rbf":
         squared = squared_distances(points)
         if gamma is None:
-            gamma = median_gamma(squared, n_neighbors)
+            gamma = median_gamma(points, n_neighbors)
         return dense_affinity(rbf_matrix(squared, gamma))
     neighbors, squared = nearest_in_batch(points, n_neighbors)
     if affinity == "self_tuning":

@@ -730,7 +730,8 @@ class SpectralNetEmbedding(_BaseSpectralNet):
     gamma : float, default=None
         Of ``affinity="rbf"``, in units of one over a squared distance. None:
         :math:`1 / \sigma^2`, :math:`\sigma` the median distance to the
-        `n_neighbors`-th neighbour.
+        `n_neighbors`-th neighbour; where most rows have that many copies, the median
+        over the other rows.
     n_neighbors : int, default=None
         Neighbours of a row. None: 10 among all rows; inside a batch 10, or 20 in a
         learned space, but at most a fifth of the batch.

@@ -7,7 +7,7 @@ import torch
 from scipy import linalg, sparse
 from torch.nn import functional as F
 
-from skspectralnet._affinity import median_gamma, self_tuning_weights
+from skspectralnet._affinity import gamma_of_scales, self_tuning_weights
 from skspectralnet._eigen import (
     RitzPairs,
     cut_at_gap,
@@ -202,7 +202,7 @@ def neighbor_affinity(points, affinity, n_neighbors, *, gamma, random_state):
     if affinity == "self_tuning":
         weights = self_tuning_weights(torch.from_numpy(found.indices), squared)
     else:
-        gamma = median_gamma(squared, n_neighbors) if gamma is None else gamma
+        gamma = gamma_of_scales(squared.amax(dim=1)) if gamma is None else gamma
         weights = torch.exp(-gamma * squared)
     return symmetric_graph(found.indices, weights.numpy())
 

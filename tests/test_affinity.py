@@ -86,7 +86,7 @@ def test_rbf_by_hand():
 def test_rbf_median_scale_by_hand():
     # Distances to the second neighbour of 0, 1, 3, 7, 8: 3, 2, 3, 4, 5; median 3.
     points = line(0, 1, 3, 7, 8)
-    assert median_gamma(squared_distances(points), 2) == pytest.approx(1 / 9)
+    assert median_gamma(points, 2) == pytest.approx(1 / 9)
     affinity = batch_affinity(points, "rbf", n_neighbors=2)
     assert full(affinity)[0, 1] == pytest.approx(math.exp(-1 / 9))
 
@@ -220,6 +220,24 @@ def test_duplicates_stay_finite(name, dtype, rng):
     assert torch.isfinite(full(affinity)).all()
     assert torch.isfinite(affinity.degrees).all()
     assert (affinity.degrees > 0).all()
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("jitter", [0, 1], ids=["exact", "rounded"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_median_scale_is_that_of_the_rows_without_copies(dtype, jitter, seed):
+    # The matrix product gives copies squared distances of a rounding error, and a
+    # network may give them points that differ by one.
+    rng = np.random.RandomState(seed)
+    points = random_points(rng, b=30, dtype=dtype)
+    signs = torch.tensor(rng.randint(-jitter, jitter + 1, size=(20, 3)), dtype=dtype)
+    points[:20] = points[0].clone() * (1 + torch.finfo(dtype).eps * signs)
+    distances = pairwise_distances(points.double())
+    kth = np.sort(distances, axis=1)[20:, 5]  # after the row itself
+    assert median_gamma(points, 5) == pytest.approx(1 / np.sort(kth)[4] ** 2, rel=1e-4)
+    affinity = batch_affinity(points, "rbf", n_neighbors=5)
+    assert (affinity.degrees > 0).all()
+    assert_allclose(full(affinity)[:20, :20], 1 - np.eye(20), atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
