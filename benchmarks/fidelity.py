@@ -142,7 +142,10 @@ def compare(Y, eigenvalues, pairs, degrees, n_vectors):
     lengths = np.linalg.norm(roots * Y, axis=0) * np.linalg.norm(roots * exact, axis=0)
     cosines = np.abs(np.sum(degrees[:, None] * Y * exact, axis=0)) / lengths
     gaps = np.diff(known)
-    apart = np.minimum(gaps[:q], np.append(np.inf, gaps[: q - 1])) >= 0.05 * tenth
+    # Where all are 0, each of a component, none is apart from the others.
+    least = max(0.05 * tenth, 1e-12)
+    apart = np.minimum(gaps[:q], np.append(np.inf, gaps[: q - 1])) >= least
+    error = float(np.abs(eigenvalues - known[:q]).max() / tenth) if tenth else None
     cut = min(n_vectors, q)
     distance = metrics.grassmann_distance(Y[:, :cut], exact[:, :cut], degrees)
     return {
@@ -151,7 +154,7 @@ def compare(Y, eigenvalues, pairs, degrees, n_vectors):
         "n_vectors": int(n_vectors),
         "cosine": float(cosines[apart].min()) if apart.any() else None,
         "apart": int(apart.sum()),
-        "eigenvalues": float(np.abs(eigenvalues - known[:q]).max() / tenth),
+        "eigenvalues": error,
     }
 
 
