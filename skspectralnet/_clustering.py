@@ -149,7 +149,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     max_iter : int, default=100
         Most epochs. An epoch is a pass over the rows, but at least 10 and at most
         100 batches; where one batch holds all rows, 6 steps on it; on the graph of
-        all rows 2 to 80 steps. With ``init="spectral"`` all of them are made.
+        all rows 1 to 80 steps. With ``init="spectral"`` all of them are made.
     tol : float, default=None
         An epoch improves when it lowers the loss by more than this share of it. None:
         0.01 where one batch holds all rows, 0.002 where batches are random.

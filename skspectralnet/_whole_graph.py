@@ -42,7 +42,7 @@ _REGRESSION_ROWS = 512
 # Of the closed form of the last layer, relative to each feature.
 _RIDGE = 1e-6
 # Steps of an epoch: a power of the rows over a number, within bounds.
-_STEPS_POWER, _STEPS_SHARE, _LEAST_STEPS, _MOST_STEPS = 0.6, 8.0, 2, 80
+_STEPS_POWER, _STEPS_SHARE, _LEAST_STEPS, _MOST_STEPS = 0.75, 30.0, 1, 80
 # Steps and rows of an epoch of the spectral loss, and those that decide when it ends.
 _EPOCH_STEPS, _MONITORED_EDGES = 25, 4096
 # Polishing: epochs, and the learning rate as a share of the one given.
