@@ -134,8 +134,8 @@ def neighbor_graph(X, n_neighbors):
         1 between mutual neighbours, 1/2 where only one row counts the other.
     """
     finder = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
-    directed = sparse.csr_array(finder.kneighbors_graph(mode="connectivity"))
-    return sparse.csr_array(0.5 * (directed + directed.T))
+    indices = finder.kneighbors(return_distance=False)
+    return symmetric_graph(indices, np.ones(indices.shape))
 
 
 def squared_lengths(X, indices):
