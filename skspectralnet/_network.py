@@ -113,6 +113,31 @@ class MLP(nn.Module):
                 mine.copy_(torch.tensor(given, dtype=mine.dtype, device=mine.device))
 
 
+def placed_mlp(read, n_rows, layer_sizes, activation, generator):
+    """A perceptron with random weights, its first layer placed at random rows.
+
+    Parameters
+    ----------
+    read : callable
+        Array of shape (m, n_inputs) of the rows with m numbers.
+    n_rows : int
+    layer_sizes : tuple of int
+        Units of the hidden layers and outputs.
+    activation : str
+    generator : torch.Generator
+
+    Returns
+    -------
+    MLP
+        On the CPU.
+    """
+    chosen = torch.randint(
+        n_rows, (layer_sizes[0],), generator=generator, device="cpu"
+    ).numpy()
+    rows = torch.tensor(read(chosen), dtype=torch.float32, device="cpu")
+    return MLP((rows.shape[1], *layer_sizes), activation, generator, rows)
+
+
 class BatchNormMLP(nn.Module):
     r"""A multilayer perceptron whose hidden units are normalised while it trains.
 

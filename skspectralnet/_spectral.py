@@ -15,7 +15,7 @@ from skspectralnet._losses import (
     orthonormal_form,
     row_weights,
 )
-from skspectralnet._network import MLP, orthonormalizer
+from skspectralnet._network import orthonormalizer, placed_mlp
 from skspectralnet._tensors import to_numpy, to_tensor
 from skspectralnet._training import count_held_out, train
 
@@ -164,14 +164,9 @@ def new_map(reader, hidden_layer_sizes, activation, generator):
     """
     task, n_rows = reader.task, len(reader.inputs)
     n_outputs = min(task.n_components + _GUARD_OUTPUTS, task.batch_size)
-    chosen = torch.randint(
-        n_rows, (hidden_layer_sizes[0],), generator=generator, device="cpu"
-    )
-    rows = to_tensor(
-        reader.inputs.batch(chosen.numpy()), device="cpu", dtype=torch.float32
-    )
-    sizes = (rows.shape[1], *hidden_layer_sizes, n_outputs)
-    return MLP(sizes, activation, generator, rows).to(task.device)
+    layers = (*hidden_layer_sizes, n_outputs)
+    read = reader.inputs.batch
+    return placed_mlp(read, n_rows, layers, activation, generator).to(task.device)
 
 
 def fit_map(reader, mlp, schedule, *, generator, interrupts, progress):

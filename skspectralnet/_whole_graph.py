@@ -28,7 +28,7 @@ from skspectralnet._losses import (
     regression_loss,
     row_gram,
 )
-from skspectralnet._network import MLP, orthonormalizer
+from skspectralnet._network import MLP, orthonormalizer, placed_mlp
 from skspectralnet._tensors import forward_in_blocks, to_tensor
 from skspectralnet._training import Interrupts, train
 
@@ -153,13 +153,16 @@ class GraphReader:
     def read(self, edges):
         """The EdgeBatch of some edges."""
         nodes = self.ends[:, edges].ravel()
-        inputs = self.inputs.batch(self.nodes[nodes])
         return EdgeBatch(
-            self.tensor(inputs, torch.float32),
+            self.tensor(self.read_inputs(nodes), torch.float32),
             self.tensor(nodes, torch.int64),
             self.tensor(self._scales[nodes, None], torch.float64),
             self.tensor(self._masses[nodes], torch.float64),
         )
+
+    def read_inputs(self, nodes):
+        """What the network sees of some nodes, (b, n_inputs)."""
+        return self.inputs.batch(self.nodes[nodes])
 
     def tensor(self, array, dtype):
         """A copy on the device of the task."""
@@ -169,7 +172,7 @@ class GraphReader:
         """What a network makes of all nodes, (n_nodes, n_outputs), float64."""
         return forward_in_blocks(
             mlp.double(),
-            lambda rows: self.inputs.batch(self.nodes[rows]),
+            self.read_inputs,
             len(self.nodes),
             device=self.task.device,
             method=method,
@@ -278,13 +281,9 @@ def new_network(reader, hidden_layer_sizes, n_outputs, activation, generator):
     -------
     MLP
     """
-    chosen = torch.randint(
-        len(reader.nodes), (hidden_layer_sizes[0],), generator=generator, device="cpu"
-    )
-    rows = reader.inputs.batch(reader.nodes[chosen.numpy()])
-    rows = to_tensor(rows, device="cpu", dtype=torch.float32)
-    sizes = (rows.shape[1], *hidden_layer_sizes, n_outputs)
-    return MLP(sizes, activation, generator, rows).to(reader.task.device)
+    layers, n_nodes = (*hidden_layer_sizes, n_outputs), len(reader.nodes)
+    mlp = placed_mlp(reader.read_inputs, n_nodes, layers, activation, generator)
+    return mlp.to(reader.task.device)
 
 
 def regress(reader, targets, mlp, schedule, *, generator, **hooks):
