@@ -357,9 +357,9 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     def _last_leading_component(self):
         return min(self._n_asked, len(self.eigenvalues_)) - 1
 
-    def _n_kept(self, eigenvalues):
+    def _n_kept(self, eigenvalues, n_components):
         if self.n_clusters != "auto":
-            return super()._n_kept(eigenvalues)
+            return n_components
         self.eigengaps_ = eigengaps(eigenvalues, _MOST_CLUSTERS)
         found = 1
         if len(self.eigengaps_.gaps):

@@ -367,7 +367,6 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
         """Standardise the inputs and the points; resolve the sizes that n decides."""
         n_samples = inputs.shape[0]
         n_components = self._resolve_components(n_samples)
-        self._asked_components = n_components
         input_rows = Rows(inputs, *center_and_scale(inputs))
         point_rows = input_rows
         if points is not inputs:
@@ -564,7 +563,7 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
 
     def _keep_map(self, inputs, mlp, pairs, task, largest_degree):
         """Keep the network and its aligned eigenpairs as the map of rows."""
-        asked = self._n_kept(pairs.eigenvalues[: task.n_components])
+        asked = self._n_kept(pairs.eigenvalues[: task.n_components], task.n_components)
         eigenvalues = pairs.eigenvalues[:asked]
         coefficients = pairs.coefficients[:, :asked]
         first = self._first_component
@@ -606,9 +605,9 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
                 stacklevel=2,
             )
 
-    def _n_kept(self, eigenvalues):
-        """How many of the components to keep."""
-        return max(len(eigenvalues), self._asked_components)
+    def _n_kept(self, eigenvalues, n_components):
+        """How many of the `n_components` asked for to keep, given those found."""
+        return n_components
 
     def _diffusion_weights(self, largest_degree):
         r"""(1 - lambda)^t of each component; sets `diffusion_time_`."""
