@@ -477,18 +477,17 @@ class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
         pairs = exact_pairs(solved, rng)
         if self.init == "spectral":
             mlp = self._regress(solved, pairs, generator)
-            mlp, before, interrupted = polished(
-                reader, mlp, pairs, self._schedule(), generator
-            )
-            if interrupted:
+            best = polished(reader, mlp, pairs, self._schedule(), generator)
+            if best.interrupted:
                 self._warn_of_interrupt()
+            fitted = best.fit
         else:
-            mlp, before = self._fit_edges(reader, generator), None
-        fitted = align_to_graph(reader, mlp, pairs if solved is reader else None)
+            mlp = self._fit_edges(reader, generator)
+            fitted = align_to_graph(reader, mlp, pairs if solved is reader else None)
         self._keep_map(
             reader.inputs, fitted.mlp, fitted.pairs, task, fitted.largest_degree
         )
-        self.approximation_error_ = fitted.error._replace(distance_before_polish=before)
+        self.approximation_error_ = fitted.error
         if pairs.n_connected > task.n_components:
             self._warn_of_components(pairs.n_connected, task.n_components)
         elif len(fitted.pairs.eigenvalues) >= task.n_components:

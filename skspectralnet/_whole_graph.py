@@ -92,6 +92,14 @@ class GraphFit(NamedTuple):
     error: ApproximationError
 
 
+class Polished(NamedTuple):
+    """The better one of a network and the same after polishing."""
+
+    mlp: MLP
+    fit: GraphFit  # of it; `error` has the distance of the network given
+    interrupted: bool
+
+
 class EdgeBatch(NamedTuple):
     """Both ends of some edges: rows i of the first half belong to those of the second.
 
@@ -409,11 +417,8 @@ def polished(reader, mlp, pairs, schedule, generator):
 
     Returns
     -------
-    MLP
-    before : float or None
-        The squared Grassmann distance of the network given; None where the exact
-        vectors are not those of `reader`.
-    interrupted : bool
+    Polished
+        The distances are None where the exact vectors are not those of `reader`.
     """
     known = len(pairs.vectors) == len(reader.nodes)
     n_steps = min(epoch_steps(len(reader.nodes)), _EPOCH_STEPS)
@@ -441,8 +446,9 @@ def polished(reader, mlp, pairs, schedule, generator):
         before, after = (fit.error.distance for fit in fits)
     else:
         before, after = (float(fit.pairs.eigenvalues.sum()) for fit in fits)
-    best = mlp if before <= after else candidate
-    return best, before if known else None, history.interrupted
+    best, fit = (mlp, fits[0]) if before <= after else (candidate, fits[1])
+    error = fit.error._replace(distance_before_polish=fits[0].error.distance)
+    return Polished(best, fit._replace(error=error), history.interrupted)
 
 
 def joint_loss(mlp, batches, task):

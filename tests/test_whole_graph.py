@@ -248,14 +248,16 @@ def test_polishing_is_kept_only_where_it_helps(monkeypatch):
     good, poor = learn(reader, pairs)[0], learn(reader, pairs, epochs=3)[0]
     schedule = Schedule(40, 5e-3, 1e-4, 0.0, 40)
     for mlp in (good, poor):
-        kept, before, interrupted = polished(reader, mlp, pairs, schedule, generator())
-        after = align_to_graph(reader, kept, pairs).error.distance
+        best = polished(reader, mlp, pairs, schedule, generator())
+        after = align_to_graph(reader, best.mlp, pairs).error.distance
+        before = best.fit.error.distance_before_polish
+        assert best.fit.error.distance == after
         assert after <= before
-        assert not interrupted
-        if kept is mlp:
+        assert not best.interrupted
+        if best.mlp is mlp:
             assert after == pytest.approx(before)
     monkeypatch.setattr(_whole_graph, "_POLISH_RATE", 1e3)  # ruins any network
-    assert polished(reader, good, pairs, schedule, generator())[0] is good
+    assert polished(reader, good, pairs, schedule, generator()).mlp is good
 
 
 # --- the estimators
