@@ -16,7 +16,6 @@ from sklearn.utils.validation import check_is_fitted
 from skspectralnet._autoencoder import Autoencoder
 from skspectralnet._constraints import known_pairs
 from skspectralnet._estimator import (
-    KnownPairsMixin,
     RowTransformer,
     layer_sizes,
     like_rows,
@@ -95,7 +94,7 @@ _NO_EDGES = (
 )
 
 
-class _BaseSpectralNet(KnownPairsMixin, RowTransformer):
+class _BaseSpectralNet(RowTransformer):
     """What SpectralNetEmbedding and SpectralNetClustering share: all but labels."""
 
     _parameter_constraints: dict = {

@@ -152,46 +152,6 @@ class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
 
 
-class KnownPairsMixin:
-    """A fit that takes labels of some rows and links between rows."""
-
-    def fit(self, X, y=None, *, partial_labels=None, must_link=None, cannot_link=None):
-        """Learn the map from the rows of X, and from what is known about pairs.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Sparse rows are densified a batch at a time.
-        y : Ignored
-            Present for API consistency.
-        partial_labels : array-like of int of shape (n_samples,), default=None
-            Label of each row from 0, -1 where it is unknown. Whatever their distance
-            and their neighbours say, rows with the same label attract each other in
-            a learned space and get weight 1 in a graph, rows with different ones
-            repel each other and get weight 0.
-        must_link, cannot_link : array-like of int of shape (n_pairs, 2), default=None
-            Pairs of row numbers that belong together, or do not. Row numbers are those
-            of the X of this call: they cannot be sliced in cross-validation.
-
-        Returns
-        -------
-        self : object
-            Unchanged where fitting fails.
-
-        Raises
-        ------
-        ValueError, TypeError
-            If a parameter, X, a label or a link cannot be used, or labels and links
-            contradict each other; the message says which and why.
-        """
-        return self._replace_fit(
-            X,
-            partial_labels=partial_labels,
-            must_link=must_link,
-            cannot_link=cannot_link,
-        )
-
-
 class NetworkTransformer(RowTransformer):
     """A transformer whose whole map is one network, `network_`."""
 

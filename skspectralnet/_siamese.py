@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 
 from skspectralnet._constraints import known_pairs
-from skspectralnet._estimator import KnownPairsMixin, NetworkTransformer, layer_sizes
+from skspectralnet._estimator import NetworkTransformer, layer_sizes
 from skspectralnet._graph import nearest_neighbors
 from skspectralnet._losses import heavy_tailed_loss, margin_loss
 from skspectralnet._network import ACTIVATIONS, MLP, BatchNormMLP, RowMap
@@ -66,7 +66,7 @@ class _Pairs(NamedTuple):
     constraints: object  # Constraints or None
 
 
-class SiameseEmbedding(KnownPairsMixin, NetworkTransformer):
+class SiameseEmbedding(NetworkTransformer):
     r"""A learned space in which neighbours are close and other rows are not.
 
     A perceptron f sees pairs of rows, the two sides with the same weights (a siamese
@@ -258,6 +258,41 @@ class SiameseEmbedding(KnownPairsMixin, NetworkTransformer):
         "device": [str],
         "random_state": ["random_state"],
     }
+
+    def fit(self, X, y=None, *, partial_labels=None, must_link=None, cannot_link=None):
+        """Learn the space from the rows of X, and from what is known about pairs.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Sparse rows are densified a batch at a time.
+        y : Ignored
+            Present for API consistency.
+        partial_labels : array-like of int of shape (n_samples,), default=None
+            Label of each row from 0, -1 where it is unknown. Rows with the same label
+            attract each other, rows with different ones repel each other, whatever
+            the neighbours say.
+        must_link, cannot_link : array-like of int of shape (n_pairs, 2), default=None
+            Pairs of row numbers that belong together, or do not. Row numbers are those
+            of the X of this call: they cannot be sliced in cross-validation.
+
+        Returns
+        -------
+        self : object
+            Unchanged where fitting fails.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter, X, a label or a link cannot be used, or labels and links
+            contradict each other; the message says which and why.
+        """
+        return self._replace_fit(
+            X,
+            partial_labels=partial_labels,
+            must_link=must_link,
+            cannot_link=cannot_link,
+        )
 
     def _fit(self, X, partial_labels=None, must_link=None, cannot_link=None):
         X = validate_rows(self, X, reset=True)
