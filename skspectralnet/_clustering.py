@@ -211,13 +211,8 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         Factor of each eigenvector in `transform`.
     approximation_error_ : NamedTuple
         Only with ``neighbors_in="data"`` or a graph: how far the learned eigenvectors
-        are from those of the graph, the trivial one included. `distance` is the
-        squared Grassmann distance of the first `n_vectors`, the number asked for or
-        the nearest one with a gap after it, at most `n_vectors` (None where the whole
-        graph was not solved), `distance_before_polish` that after regression alone;
-        `bound` an upper bound from residuals and gap, mostly far too large;
-        `residuals` those of each eigenpair on the whole graph; `exact_eigenvalues`
-        those of the graph; `n_connected` its connected components.
+        are from those of the graph, with the fields that
+        :class:`SpectralNetEmbedding` describes.
     diffusion_time_ : float
         The time used.
     n_neighbors_ : int
