@@ -66,6 +66,7 @@ bench: $(READY) ## all benchmarks, into benchmarks/results
 	$(RUN) benchmarks/supervised.py
 	$(RUN) benchmarks/neighbors.py
 	$(RUN) benchmarks/small.py
+	$(RUN) benchmarks/eigengap.py
 
 bench-quality: $(READY) ## named data sets and variants, peers after bench-env; hours
 	$(RUN) benchmarks/quality.py $(PEER)

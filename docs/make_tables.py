@@ -15,6 +15,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+import eigengap
 import fidelity
 import mnist
 import neighbors
@@ -48,6 +49,7 @@ def make_all():
         "supervised": {"supervised": supervised_table},
         "siamese": {"siamese": siamese_table},
         "fidelity": {"fidelity": fidelity_table},
+        "eigengap": {"eigengap": eigengap_table},
         "orthonorm": {"orthonorm": orthonorm_table, "orthonorm_figure": figure_text},
         "assignment": {"assignment": assignment_table},
         "score": {"score": score_table},
@@ -302,6 +304,28 @@ def fidelity_table(record):
     )
 
 
+def eigengap_table(record):
+    """The numbers of clusters found: generated rows together, real ones one by one."""
+    runs = record["runs"]
+    share = eigengap.share_right(runs)
+    rows = [
+        [name, row["classes"], ", ".join(map(str, row["found"])), _mean(row["nmi"])]
+        for name, row in eigengap.summarise(runs).items()
+        if name not in eigengap.BLOBS
+    ]
+    wrong = [
+        f"{run['found']} of {run['classes']}"
+        for run in runs
+        if run["data"] in eigengap.BLOBS and run["found"] != run["classes"]
+    ]
+    n_blobs = sum(run["data"] in eigengap.BLOBS for run in runs)
+    others = f" (the others {', '.join(wrong)})" if wrong else ""
+    return table(["data", "classes", "found, by seed", "NMI"], rows) + (
+        f"\nOf {n_blobs} fits of 2 to 20 blobs {n_blobs - len(wrong)} found the number"
+        f"{others}; of all fits of generated rows, moons among them, {share:.0%}.\n"
+    )
+
+
 def siamese_table(record):
     """Mean and worst NMI of each variant on each data set."""
     header = ["variant", *siamese.DATA, "all", "CPU"]
@@ -534,6 +558,10 @@ def _losses(result):
 
 def _aris(result):
     return _mean_and_worst(result["ari"])
+
+
+def _mean(values):
+    return _number(sum(values) / len(values))
 
 
 def _mean_and_worst(spread):

@@ -134,7 +134,7 @@ def test_a_verdict_is_by_the_mean_against_the_best_peer(module, ours, expected):
 
 
 @pytest.mark.parametrize(
-    "name", ["fidelity", "mnist", "neighbors", "siamese", "supervised"]
+    "name", ["eigengap", "fidelity", "mnist", "neighbors", "siamese", "supervised"]
 )
 def test_help_says_what_a_benchmark_measures(module, name, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -255,3 +255,27 @@ def test_fidelity_goes_on_and_summarises(module, tmp_path, monkeypatch):
     spectral = found["moons", "spectral"]
     assert 0 <= spectral["distance"]["mean"] < 2
     assert spectral["wall"]["mean"] > 0
+
+
+def test_eigengap_goes_on_and_counts_what_is_right(module, tmp_path, monkeypatch):
+    eigengap, path = module("eigengap"), tmp_path / "eigengap.json"
+    call = ["--results", str(path), "--data", "blobs 3", "moons", "--seeds", "1"]
+    few = eigengap.blobs(2, 0)
+    monkeypatch.setattr(eigengap, "rows_of", lambda name, seed: few)
+    assert eigengap.main(call) == 0
+    written = path.read_text()
+    assert eigengap.main(call) == 0
+    assert path.read_text() == written  # nothing is left to run
+    runs = json.loads(written)["runs"]
+    assert [run["classes"] for run in runs] == [2, 2]
+    assert eigengap.share_right(runs) == 1.0
+    runs[0]["found"] = 3
+    assert eigengap.share_right(runs) == 0.5
+
+
+@pytest.mark.parametrize("k", [2, 7, 20])
+def test_blobs_of_the_eigengap_are_apart(k, module):
+    X, y = module("eigengap").blobs(k, 0)
+    centers = np.array([X[y == label].mean(axis=0) for label in range(k)])
+    distances = np.linalg.norm(centers[:, None] - centers, axis=2)
+    assert distances[~np.eye(k, dtype=bool)].min() > 7
