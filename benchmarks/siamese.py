@@ -24,7 +24,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skspectralnet import SiameseEmbedding, SpectralNetClustering
 
-DATA = ("digits", "pendigits", "usps", "texture", "segment", "breast cancer")
+DATA = (
+    *("digits", "pendigits", "usps", "texture", "segment", "breast cancer"),
+    "reuters8",
+)
 ON_POINTS = "k-means of the points"  # the learned space of the default, no spectral map
 VARIANTS = {
     "default": {},

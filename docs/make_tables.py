@@ -300,7 +300,7 @@ def fidelity_table(record):
         "included; the least cosine of those apart from their neighbours by 5 % of the "
         "last eigenvalue; the largest error of an eigenvalue as a share of the last. "
         "``unseen``: fitted on 6/7 of the rows, the distance over the others. "
-        "``peer`` is grease-embeddings 0.1.5.\n"
+        "``peer`` is grease-embeddings 0.1.5, ``spectralnet`` version 1.1.0.\n"
     )
 
 
