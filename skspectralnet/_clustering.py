@@ -14,7 +14,8 @@ from skspectralnet._eigen import eigengaps
 from skspectralnet._embedding import _BaseSpectralNet
 from skspectralnet._estimator import like_rows
 from skspectralnet._graph import modularity, neighbor_graph
-from skspectralnet._validation import StrOptions, at_least, validate_rows
+from skspectralnet._rows import in_memory, validate_rows
+from skspectralnet._validation import StrOptions, at_least
 
 # The fixed affinity by which `score` judges all parameters alike (benchmarks/score.py).
 _SCORE_NEIGHBORS = 10
@@ -500,5 +501,6 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         if n_samples > _SCORE_ROWS:
             chosen = np.random.RandomState(0).permutation(n_samples)[:_SCORE_ROWS]
             X = X[np.sort(chosen)]
+        X = in_memory(X)
         graph = neighbor_graph(X, min(_SCORE_NEIGHBORS, X.shape[0] - 1))
         return modularity(graph, self._assign(X))

@@ -28,7 +28,9 @@ from skspectralnet._rows import (
     center_and_scale,
     dense_rows,
     distinct_rows,
+    in_memory,
     standardised,
+    validate_rows,
 )
 from skspectralnet._siamese import SiameseEmbedding
 from skspectralnet._spectral import (
@@ -46,7 +48,6 @@ from skspectralnet._validation import (
     above,
     at_least,
     share,
-    validate_rows,
 )
 from skspectralnet._whole_graph import (
     GraphReader,
@@ -277,9 +278,9 @@ class _BaseSpectralNet(RowTransformer):
             graph = checked_graph(graph, X.shape[0])
         self._check_combinations(whole)
         rows = self._rows_to_learn_from(X.shape[0], constraints, graph, rng)
-        learned = X
+        learned = in_memory(X, rows)
         if rows is not None:
-            learned, known = X[rows], known_of_rows(rows, X.shape[0], **known)
+            known = known_of_rows(rows, X.shape[0], **known)
             constraints = known_pairs(len(rows), **known)
         device = resolve_device(self.device)
         # As they are now: parameters set after fit wait for the next one.
