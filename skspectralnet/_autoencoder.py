@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from skspectralnet._estimator import NetworkTransformer, layer_sizes, like_rows
 from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, CodeMap
-from skspectralnet._rows import Rows, center_and_scale
+from skspectralnet._rows import Rows, center_and_scale, in_memory, validate_rows
 from skspectralnet._tensors import (
     fast_bfloat16,
     forward_in_blocks,
@@ -26,7 +26,6 @@ from skspectralnet._validation import (
     above,
     at_least,
     share,
-    validate_rows,
 )
 
 # n_components="auto": a manifold that bends fills about twice the directions it has.
@@ -245,7 +244,7 @@ class Autoencoder(NetworkTransformer):
     }
 
     def _fit(self, X):
-        X = validate_rows(self, X, reset=True)
+        X = in_memory(validate_rows(self, X, reset=True))
         device = resolve_device(self.device)
         generator = torch_generator(check_random_state(self.random_state))
         rows = Rows(X, *center_and_scale(X))

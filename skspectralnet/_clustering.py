@@ -14,7 +14,8 @@ from skspectralnet._eigen import eigengaps
 from skspectralnet._embedding import _BaseSpectralNet
 from skspectralnet._estimator import like_rows
 from skspectralnet._graph import modularity, neighbor_graph
-from skspectralnet._validation import StrOptions, at_least, validate_rows
+from skspectralnet._rows import in_memory, validate_rows
+from skspectralnet._validation import StrOptions, at_least
 
 # The fixed affinity by which `score` judges all parameters alike (benchmarks/score.py).
 _SCORE_NEIGHBORS = 10
@@ -146,6 +147,10 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows (a
         tenth in a learned space) or 40 per component, at least 512 and at most 2,048.
         Larger batches make a finer graph and cost their square.
+    subsample : int, default=200_000
+        Most rows that all stages learn from: of more than that a random part is
+        drawn, rows with labels or links first, and the others are labelled like new
+        rows. None: all rows. Not used with a graph.
     max_iter : int, default=100
         Most epochs. An epoch is a pass over the rows, but at least 10 and at most
         100 batches; where one batch holds all rows, 6 steps on it; on the graph of
@@ -189,8 +194,8 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,), int64
-        Cluster of each row of `fit`, from 0, the largest cluster first; what
-        `predict` gives for the same rows.
+        Cluster of each row of `fit`, from 0, the largest cluster first (by the rows
+        learned from); what `predict` gives for the same rows.
     n_clusters_ : int
         Clusters found: fewer than `n_clusters`, with a warning, where the rows have
         too few distinct embeddings or a cluster is left without rows.
@@ -202,8 +207,8 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         logarithm of the ratio of the eigenvalues after and at each, `gaps`; the
         largest was taken.
     inertia_ : float
-        Sum of squared distances of the rows to their centre in the embedding. Only
-        with ``assign_labels="kmeans"``.
+        Sum of squared distances of the rows learned from to their centre in the
+        embedding. Only with ``assign_labels="kmeans"``.
     eigenvalues_ : ndarray of shape (n_components,)
         Rayleigh quotients of the network's own outputs, ascending: on the graph of
         all rows, or averaged over the graphs of all batches.
@@ -297,6 +302,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         alpha=1e-4,
         learning_rate_init=5e-3,
         batch_size="auto",
+        subsample=200_000,
         max_iter=100,
         tol=None,
         n_iter_no_change=4,
@@ -328,6 +334,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
             alpha=alpha,
             learning_rate_init=learning_rate_init,
             batch_size=batch_size,
+            subsample=subsample,
             max_iter=max_iter,
             tol=tol,
             n_iter_no_change=n_iter_no_change,
@@ -367,8 +374,9 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
             wanted = self.n_components or _MOST_CLUSTERS + 1
             return min(wanted, n_samples)
         if self.n_clusters > n_samples:
+            name = "subsample" if n_samples == self.subsample else "n_samples"
             raise ValueError(
-                f"n_samples={n_samples} should be >= n_clusters={self.n_clusters}."
+                f"{name}={n_samples} should be >= n_clusters={self.n_clusters}."
             )
         if self.n_components is None:
             return min(_n_components(self.n_clusters), n_samples)
@@ -389,9 +397,10 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         elif constraints is not None:
             self._check_names(constraints.labels)
         rng = check_random_state(self.random_state)
-        Z = like_rows(self._fit_spectral(X, constraints, rng, graph=graph, **known), X)
+        found = self._fit_spectral(X, constraints, rng, graph=graph, **known)
+        Z = like_rows(found.Z, X)
         self._assignment = fit_assignment(
-            Z,
+            Z[found.learned],
             self._n_asked,
             self.assign_labels,
             n_init=self.n_init,
@@ -492,5 +501,6 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         if n_samples > _SCORE_ROWS:
             chosen = np.random.RandomState(0).permutation(n_samples)[:_SCORE_ROWS]
             X = X[np.sort(chosen)]
+        X = in_memory(X)
         graph = neighbor_graph(X, min(_SCORE_NEIGHBORS, X.shape[0] - 1))
         return modularity(graph, self._assign(X))

@@ -181,6 +181,57 @@ def known_pairs(n_samples, partial_labels=None, must_link=None, cannot_link=None
     return Constraints(labels, groups, names, links)
 
 
+def draw_rows(constraints, size, n_samples, rng):
+    """Random rows to learn from; those of which something is known come first.
+
+    Parameters
+    ----------
+    constraints : Constraints or None
+    size : int
+        At most n_samples.
+    n_samples : int
+    rng : RandomState
+
+    Returns
+    -------
+    ndarray of int of shape (size,)
+        Ascending.
+    """
+    order = rng.permutation(n_samples)
+    if constraints is not None:
+        unknown = constraints.groups[order] == _UNKNOWN
+        order = order[np.argsort(unknown, kind="stable")]
+    return np.sort(order[:size])
+
+
+def known_of_rows(rows, n_samples, partial_labels, must_link, cannot_link):
+    """What is known of some rows, in their own numbers.
+
+    Parameters
+    ----------
+    rows : ndarray of int of shape (m,)
+        Ascending.
+    n_samples : int
+        Rows that the labels and links are of.
+    partial_labels, must_link, cannot_link : as in :func:`known_pairs`
+
+    Returns
+    -------
+    dict
+        The same three, for :func:`known_pairs`; links whose rows are not both among
+        `rows` are left out.
+    """
+    places = np.full(n_samples, -1)
+    places[rows] = np.arange(len(rows))
+    kept = {"partial_labels": None}
+    if partial_labels is not None:
+        kept["partial_labels"] = checked_labels(partial_labels, n_samples)[rows]
+    for name, links in (("must_link", must_link), ("cannot_link", cannot_link)):
+        ends = places[_checked_links(links, n_samples, name)]  # (n_pairs, 2)
+        kept[name] = ends[(ends >= 0).all(axis=1)]
+    return kept
+
+
 def checked_labels(partial_labels, n_samples):
     """Partial labels as an array of integers, -1 everywhere for None."""
     if partial_labels is None:

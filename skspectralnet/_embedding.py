@@ -3,6 +3,7 @@
 import warnings
 from functools import partial
 from numbers import Real
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -14,7 +15,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._autoencoder import Autoencoder
-from skspectralnet._constraints import known_pairs
+from skspectralnet._constraints import draw_rows, known_of_rows, known_pairs
 from skspectralnet._estimator import (
     RowTransformer,
     layer_sizes,
@@ -27,7 +28,9 @@ from skspectralnet._rows import (
     center_and_scale,
     dense_rows,
     distinct_rows,
+    in_memory,
     standardised,
+    validate_rows,
 )
 from skspectralnet._siamese import SiameseEmbedding
 from skspectralnet._spectral import (
@@ -45,7 +48,6 @@ from skspectralnet._validation import (
     above,
     at_least,
     share,
-    validate_rows,
 )
 from skspectralnet._whole_graph import (
     GraphReader,
@@ -94,6 +96,13 @@ _NO_EDGES = (
 )
 
 
+class Spectral(NamedTuple):
+    """The embedding of all rows, and which of them were learned from."""
+
+    Z: np.ndarray  # (n_samples, n_components), float64
+    learned: object  # a slice or an ndarray of row numbers
+
+
 class _BaseSpectralNet(RowTransformer):
     """What SpectralNetEmbedding and SpectralNetClustering share: all but labels."""
 
@@ -128,6 +137,7 @@ class _BaseSpectralNet(RowTransformer):
         "alpha": [at_least(0, Real)],
         "learning_rate_init": [above(0)],
         "batch_size": [at_least(2), StrOptions({"auto"})],
+        "subsample": [at_least(2), None],
         "max_iter": [at_least(1)],
         "tol": [at_least(0, Real), None],
         "n_iter_no_change": [at_least(1)],
@@ -160,6 +170,7 @@ class _BaseSpectralNet(RowTransformer):
         alpha,
         learning_rate_init,
         batch_size,
+        subsample,
         max_iter,
         tol,
         n_iter_no_change,
@@ -188,6 +199,7 @@ class _BaseSpectralNet(RowTransformer):
         self.alpha = alpha
         self.learning_rate_init = learning_rate_init
         self.batch_size = batch_size
+        self.subsample = subsample
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
@@ -265,11 +277,16 @@ class _BaseSpectralNet(RowTransformer):
         if graph is not None:
             graph = checked_graph(graph, X.shape[0])
         self._check_combinations(whole)
+        rows = self._rows_to_learn_from(X.shape[0], constraints, graph, rng)
+        learned = in_memory(X, rows)
+        if rows is not None:
+            known = known_of_rows(rows, X.shape[0], **known)
+            constraints = known_pairs(len(rows), **known)
         device = resolve_device(self.device)
         # As they are now: parameters set after fit wait for the next one.
         self._unit_codes = self.metric == "cosine"
         self._network_sees_codes = self.network_input == "code"
-        codes = self._fit_encoder(X, rng)  # (n_samples, n_codes)
+        codes = self._fit_encoder(learned, rng)  # (n_learned, n_codes)
         points = self._fit_metric_learner(codes, constraints, known, rng)
         inputs = codes if self._network_sees_codes else points
         reader = self._reader(inputs, points, constraints, device, whole)
@@ -282,7 +299,14 @@ class _BaseSpectralNet(RowTransformer):
             else:
                 mlp = self._fit_network(reader, generator)
                 self._align(reader, mlp, generator)
-        return self._fix_signs(X)  # (n_samples, n_components)
+        Z = self._fix_signs(X)  # (n_samples, n_components)
+        return Spectral(Z, slice(None) if rows is None else rows)
+
+    def _rows_to_learn_from(self, n_samples, constraints, graph, rng):
+        """Random rows where `subsample` asks for them; None for all."""
+        if self.subsample is None or self.subsample >= n_samples or graph is not None:
+            return None
+        return draw_rows(constraints, self.subsample, n_samples, rng)
 
     def _check_combinations(self, whole):
         if self.init == "spectral" and not whole:
@@ -771,6 +795,11 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows (a
         tenth in a learned space) or 40 per component, at least 512 and at most 2,048.
         Larger batches make a finer graph and cost their square.
+    subsample : int, default=None
+        Most rows that all stages learn from: of more than that a random part is
+        drawn, rows with labels or links first, and the others are mapped like new
+        rows. The graph of all rows is then that of this part. None: all rows. Not
+        used with a graph.
     max_iter : int, default=100
         Most epochs. An epoch is a pass over the rows, but at least 10 and at most
         100 batches; where one batch holds all rows, 6 steps on it; on the graph of
@@ -889,6 +918,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         alpha=1e-4,
         learning_rate_init=5e-3,
         batch_size="auto",
+        subsample=None,
         max_iter=100,
         tol=None,
         n_iter_no_change=4,
@@ -918,6 +948,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
             alpha=alpha,
             learning_rate_init=learning_rate_init,
             batch_size=batch_size,
+            subsample=subsample,
             max_iter=max_iter,
             tol=tol,
             n_iter_no_change=n_iter_no_change,
@@ -955,7 +986,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         X = validate_rows(self, X, reset=True)
         constraints = known_pairs(X.shape[0], **known)
         rng = check_random_state(self.random_state)
-        Z = self._fit_spectral(X, constraints, rng, graph=graph, **known)
+        Z = self._fit_spectral(X, constraints, rng, graph=graph, **known).Z
         self.embedding_ = like_rows(Z, X)
 
 

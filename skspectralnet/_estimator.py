@@ -14,7 +14,7 @@ from sklearn.base import (
 from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
-from skspectralnet._rows import dense_rows
+from skspectralnet._rows import dense_rows, validate_rows
 from skspectralnet._tensors import forward_in_blocks, resolve_device
 from skspectralnet._training import (
     Interrupts,
@@ -22,7 +22,7 @@ from skspectralnet._training import (
     Schedule,
     progress_bar,
 )
-from skspectralnet._validation import fit_context, validate_rows
+from skspectralnet._validation import fit_context
 
 
 class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):

@@ -1,10 +1,134 @@
-"""Anything with rows by index read as dense float blocks; the centre and the scale."""
+"""Anything with rows by index, checked and read as dense float blocks; its scale."""
+
+import itertools
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.validation import check_array, validate_data
+
+# Small integers (images, counts) stay as they are until a batch is read.
+_DTYPES = (
+    np.float64,
+    np.float32,
+    np.uint8,
+    np.int8,
+    np.uint16,
+    np.int16,
+)
 
 # Rows read at once by a pass over all of them: bounds the workspace, not the result.
 _BLOCK_ROWS = 8192
+
+
+def validate_rows(estimator, X, *, reset):
+    """Check X as scikit-learn does and return it as an array or a CSR matrix.
+
+    Sets (`reset=True`) or compares the number and the names of the features. Rows in a
+    file (h5py, zarr) or a graph of tasks (dask) are read once, a block at a time, and
+    returned as :class:`StoredRows`.
+    """
+    least = 2 if reset else 1
+    if _is_stored(X):
+        return _validate_stored(estimator, X, least, reset)
+    return validate_data(
+        estimator,
+        X,
+        accept_sparse="csr",
+        dtype=list(_DTYPES),
+        ensure_min_samples=least,
+        reset=reset,
+    )
+
+
+def _is_stored(X):
+    """Whether X has rows and a numpy type, but is no array in memory."""
+    return (
+        not isinstance(X, np.ndarray | np.generic)
+        and not sparse.issparse(X)
+        and isinstance(getattr(X, "dtype", None), np.dtype)
+        and len(getattr(X, "shape", ())) == 2
+        and hasattr(X, "__getitem__")
+    )
+
+
+def _validate_stored(estimator, X, least, reset):
+    """The same checks on the shape, and on each block of rows."""
+    if X.shape[0] < least or X.shape[1] < 1:
+        raise ValueError(
+            f"Found array with {X.shape[0]} sample(s) and {X.shape[1]} feature(s) "
+            f"(shape={X.shape}) while a minimum of {least} and 1 is required by "
+            f"{type(estimator).__name__}."
+        )
+    rows = StoredRows(X, X.dtype if X.dtype in _DTYPES else np.float64)
+    validate_data(estimator, rows, reset=reset, skip_check_array=True)
+    for block in row_blocks(len(rows)):
+        check_array(
+            rows[block],
+            dtype=None,
+            input_name="X",
+            estimator=estimator,
+        )
+    return rows
+
+
+class StoredRows:
+    """Rows that lie elsewhere (h5py, zarr, dask), read a block at a time.
+
+    Only slices of the source are asked for: index arrays are slow or forbidden in
+    some of them.
+
+    Parameters
+    ----------
+    source : object of shape (n_samples, n_features)
+        With `shape`, a numpy `dtype` and slices of rows that numpy can read.
+    dtype : dtype
+        Of what is returned.
+    """
+
+    def __init__(self, source, dtype):
+        self._source = source
+        self.dtype = np.dtype(dtype)
+        self.shape = tuple(source.shape)
+        self.ndim = 2
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        """Read a slice or ascending row numbers, as an ndarray."""
+        if isinstance(rows, slice):
+            return np.asarray(self._source[rows]).astype(self.dtype, copy=False)
+        found = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
+        starts = np.arange(0, len(self) + _BLOCK_ROWS, _BLOCK_ROWS)
+        places = np.searchsorted(rows, starts)
+        for low, high in itertools.pairwise(places):
+            if low < high:
+                first, last = int(rows[low]), int(rows[high - 1])
+                block = self[first : last + 1]
+                found[low:high] = block[rows[low:high] - first]
+        return found
+
+
+def row_blocks(n_samples):
+    """Slices of at most 8,192 rows, in order."""
+    return [
+        slice(start, min(start + _BLOCK_ROWS, n_samples))
+        for start in range(0, n_samples, _BLOCK_ROWS)
+    ]
+
+
+def in_memory(X, rows=None):
+    """Some rows of X, or all, as an array or a CSR matrix; no copy where none is due.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix, StoredRows} of shape (n_samples, n_features)
+    rows : ndarray of int, default=None
+        Ascending. None: all rows.
+    """
+    if rows is not None:
+        return X[rows]
+    return X[:] if isinstance(X, StoredRows) else X
 
 
 def dense_rows(X, rows):
@@ -51,10 +175,7 @@ def center_and_scale(X):
         If the spread of the values is not a float64 number.
     """
     n_samples, n_features = X.shape
-    blocks = [
-        slice(start, min(start + _BLOCK_ROWS, n_samples))
-        for start in range(0, n_samples, _BLOCK_ROWS)
-    ]
+    blocks = row_blocks(n_samples)
     largest = max(float(np.max(np.abs(dense_rows(X, block)))) for block in blocks)
     if largest == 0.0:
         return np.zeros(n_features), 1.0

@@ -18,7 +18,9 @@ from skspectralnet._rows import (
     Rows,
     center_and_scale,
     distinct_rows,
+    in_memory,
     standardised,
+    validate_rows,
 )
 from skspectralnet._tensors import resolve_device, to_tensor, torch_generator
 from skspectralnet._training import count_held_out, gradients, train
@@ -27,7 +29,6 @@ from skspectralnet._validation import (
     above,
     at_least,
     share,
-    validate_rows,
 )
 
 _MAX_COMPONENTS = 10
@@ -295,7 +296,7 @@ class SiameseEmbedding(NetworkTransformer):
         )
 
     def _fit(self, X, partial_labels=None, must_link=None, cannot_link=None):
-        X = validate_rows(self, X, reset=True)
+        X = in_memory(validate_rows(self, X, reset=True))
         device = resolve_device(self.device)
         rng = check_random_state(self.random_state)
         constraints = known_pairs(X.shape[0], partial_labels, must_link, cannot_link)

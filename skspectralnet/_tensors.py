@@ -114,10 +114,13 @@ def forward_in_blocks(
     device = torch.device(device)
     if device.type != "cpu":  # a copy: the stored module stays on the CPU
         module = copy.deepcopy(module).to(device)
-    apply, outputs = getattr(module, method), []
+    apply, outputs = getattr(module, method), None
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
         for start in range(0, n_rows, block_size):
             block = read_block(slice(start, min(start + block_size, n_rows)))
             tensor = to_tensor(block, device=device, dtype=torch.float64)
-            outputs.append(to_numpy(apply(tensor)))
-    return np.concatenate(outputs)
+            found = to_numpy(apply(tensor))
+            if outputs is None:
+                outputs = np.empty((n_rows, found.shape[1]), dtype=found.dtype)
+            outputs[start : start + len(block)] = found
+    return outputs

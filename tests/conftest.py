@@ -43,3 +43,27 @@ def blobs():
     """Three blobs with clear gaps: 150 rows, 4 columns, and their labels."""
     centers = [[0, 0, 0, 0], [6, 0, 6, 0], [0, 7, 0, 7]]
     return make_blobs(n_samples=150, centers=centers, cluster_std=0.5, random_state=0)
+
+
+class Elsewhere:
+    """Rows in a file, as far as a reader can tell: only slices, each one counted."""
+
+    def __init__(self, X):
+        self._rows = X
+        self.shape, self.dtype = X.shape, X.dtype
+        self.largest_read = self.n_read = 0
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice)
+        block = self._rows[rows]
+        self.largest_read = max(self.largest_read, len(block))
+        self.n_read += len(block)
+        return block.tolist()  # not an ndarray: numpy can read it
+
+    def __array__(self, dtype=None, copy=None):
+        raise AssertionError("read as a whole")
+
+
+@pytest.fixture
+def elsewhere():
+    return Elsewhere

@@ -18,6 +18,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skspectralnet import SpectralNetClustering, _clustering
+from skspectralnet._constraints import draw_rows
 from skspectralnet._graph import modularity, neighbor_graph
 
 other_ways = pytest.mark.parametrize("how", ["cluster_qr", "mixture"])
@@ -446,3 +447,44 @@ def test_no_gaps_where_the_number_is_given(blobs):
     model = SpectralNetClustering("auto", random_state=0).fit(blobs[0])
     assert model.n_clusters_ == 3
     assert not hasattr(model.set_params(n_clusters=3).fit(blobs[0]), "eigengaps_")
+
+
+# --- a part of the rows
+
+
+def test_a_part_that_is_all_rows_changes_nothing(blobs):
+    for subsample in (len(blobs[0]), 10_000, None):
+        fitted = model(subsample=subsample).fit(blobs[0])
+        assert_array_equal(fitted.transform(blobs[0]), model().fit_transform(blobs[0]))
+
+
+def test_a_part_is_learned_as_if_it_were_all(uneven, global_random_seed):
+    """Other rows play no part in the map, and get labels like new ones."""
+    X, y = uneven
+    rows = draw_rows(None, 60, len(X), np.random.RandomState(global_random_seed))
+    fitted = model(seed=global_random_seed, subsample=60).fit(X)
+    others = np.setdiff1d(np.arange(len(X)), rows)
+    moved = X.copy()
+    moved[others] += [3.0, -1.0]
+    again = model(seed=global_random_seed, subsample=60).fit(moved)
+    # Signs are fixed by all rows, as they must be the same for embedding_.
+    assert_allclose(np.abs(fitted.transform(X)), np.abs(again.transform(X)))
+    assert_array_equal(fitted.labels_, fitted.predict(X))
+    assert adjusted_rand_score(y, fitted.labels_) == 1.0
+
+
+def test_a_part_has_the_labelled_rows(uneven, global_random_seed):
+    X, y = uneven
+    labels = np.full(len(X), -1)
+    labels[[3, 40, 130]] = [2, 0, 1]
+    fitted = model(seed=global_random_seed, subsample=50)
+    fitted.fit(X, partial_labels=labels, must_link=[[0, 4]], cannot_link=[[0, 50]])
+    assert_array_equal(fitted.labels_[[3, 40, 130]], [2, 0, 1])
+    assert adjusted_rand_score(y, fitted.labels_) == 1.0
+
+
+def test_a_part_is_not_taken_of_a_graph(blobs):
+    X = blobs[0]
+    graph = neighbor_graph(X, 10)
+    whole = model(subsample=None).fit(X, graph=graph)
+    assert_array_equal(model(subsample=20).fit(X, graph=graph).labels_, whole.labels_)

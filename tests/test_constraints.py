@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skspectralnet._constraints import checked_labels, known_pairs
+from skspectralnet._constraints import (
+    checked_labels,
+    draw_rows,
+    known_of_rows,
+    known_pairs,
+)
 
 UNKNOWN = -1
 
@@ -340,3 +345,25 @@ def test_no_forbidden_neighbour_is_left(rng):
     assert_array_equal(replaced[~forbidden], neighbors[~forbidden])
     for i in range(60):
         assert set(replaced[i]) <= set(neighbors[i]) | {i}
+
+
+def test_known_rows_are_drawn_first(global_random_seed):
+    rng = np.random.RandomState(global_random_seed)
+    labels = np.full(100, -1)
+    labels[[7, 70]] = [0, 1]
+    constraints = known_pairs(100, labels, must_link=[[7, 50]], cannot_link=[[3, 4]])
+    rows = draw_rows(constraints, 10, 100, rng)
+    assert len(rows) == 10
+    assert_array_equal(np.unique(rows), rows)
+    assert {7, 70, 50, 3, 4} <= set(rows)
+    assert set(draw_rows(constraints, 3, 100, rng)) <= {7, 70, 50, 3, 4}
+
+
+def test_what_is_known_of_some_rows_has_their_numbers():
+    labels = np.array([-1, 0, -1, 1, -1, 0])
+    known = known_of_rows(
+        np.array([1, 3, 4]), 6, labels, must_link=[[4, 1], [0, 3]], cannot_link=None
+    )
+    assert_array_equal(known["partial_labels"], [0, 1, -1])
+    assert_array_equal(known["must_link"], [[2, 0]])
+    assert known["cannot_link"].shape == (0, 2)

@@ -15,8 +15,8 @@ PACKAGE = Path(skspectralnet.__file__).parent
 # module: (layer, what it may import from outside, and that only inside a function)
 TABLE = {
     "_tensors": (0, {"numpy", "torch"}, set()),
-    "_rows": (0, {"numpy", "scipy"}, set()),
-    "_validation": (0, {"numpy", "sklearn"}, set()),
+    "_rows": (0, {"numpy", "scipy", "sklearn"}, set()),
+    "_validation": (0, {"sklearn"}, set()),
     "_affinity": (0, {"torch"}, set()),
     "_losses": (0, {"torch"}, set()),
     "_network": (0, {"numpy", "torch"}, set()),

@@ -5,7 +5,15 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from skspectralnet._rows import Rows, center_and_scale, dense_rows, distinct_rows
+from skspectralnet import Autoencoder, SiameseEmbedding, SpectralNetClustering
+from skspectralnet._rows import (
+    Rows,
+    center_and_scale,
+    dense_rows,
+    distinct_rows,
+    in_memory,
+    validate_rows,
+)
 
 FORMATS = [np.asarray, sparse.csr_matrix, sparse.csr_array]
 
@@ -135,3 +143,78 @@ def test_distinct_rows(rng):
     assert inverse.tolist() == [0, 1, 0, 2, 1]
     first, inverse = distinct_rows(rng.normal(size=(50, 3)).astype(np.float32))
     assert first.tolist() == inverse.tolist() == list(range(50))
+
+
+# --- rows that lie elsewhere
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
+def test_stored_rows_are_those_of_the_array(dtype, elsewhere, rng):
+    X = rng.uniform(0, 200, size=(20_001, 3)).astype(dtype)
+    rows = validate_rows(SpectralNetClustering(), elsewhere(X), reset=True)
+    some = np.sort(rng.permutation(len(X))[:50])
+    for which in (slice(5, 9), some, np.array([20_000]), np.array([], dtype=int)):
+        block = rows[which]
+        assert block.dtype == dtype
+        assert_array_equal(block, X[which])
+    assert_array_equal(in_memory(rows), X)
+    for found, true in zip(center_and_scale(rows), center_and_scale(X), strict=True):
+        assert_array_equal(found, true)
+
+
+def test_other_types_are_read_as_float64(elsewhere):
+    X = np.array([[1, 2], [3, 2**40]])
+    rows = validate_rows(SpectralNetClustering(), elsewhere(X), reset=True)
+    assert rows.dtype == rows[:1].dtype == np.float64
+    assert_array_equal(in_memory(rows), X)
+
+
+def test_validation_reads_each_row_once_in_blocks(elsewhere, rng):
+    stored = elsewhere(rng.normal(size=(30_000, 2)))
+    validate_rows(SpectralNetClustering(), stored, reset=True)
+    assert stored.n_read == 30_000
+    assert stored.largest_read <= 8192
+
+
+def test_a_fit_reads_a_block_at_a_time(elsewhere, rng):
+    X = np.r_[rng.normal(0, 1, (9_000, 2)), rng.normal(20, 1, (9_000, 2))]
+    stored = elsewhere(X)
+    model = SpectralNetClustering(2, subsample=600, random_state=0).fit(stored)
+    assert stored.largest_read <= 8192
+    assert stored.n_read <= 3 * len(X)  # to check, to draw, to label
+    assert_array_equal(model.labels_, np.arange(len(X)) // 9_000)
+    same = SpectralNetClustering(2, subsample=600, random_state=0).fit(X)
+    assert_array_equal(same.transform(X), model.transform(stored))
+    assert same.score(X) == model.score(stored)
+
+
+@pytest.mark.parametrize("stage", [Autoencoder(2), SiameseEmbedding()])
+def test_stages_take_stored_rows(stage, elsewhere, blobs):
+    X = blobs[0]
+    stage.set_params(max_iter=2, random_state=0)
+    expected = stage.fit_transform(X)
+    assert_array_equal(stage.fit(elsewhere(X)).transform(elsewhere(X)), expected)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_stored_rows_are_checked(bad, elsewhere, blobs):
+    X = blobs[0].copy()
+    model = SpectralNetClustering(3, random_state=0).fit(X)
+    with pytest.raises(ValueError, match=r"X has 2 features, .* expecting"):
+        model.predict(elsewhere(X[:, :2]))
+    with pytest.raises(ValueError, match="0 sample"):
+        model.predict(elsewhere(X[:0]))
+    X[-1, 0] = bad
+    with pytest.raises(ValueError, match="X contains"):
+        model.predict(elsewhere(X))
+
+
+def test_hdf5(tmp_path, blobs):
+    h5py = pytest.importorskip("h5py")
+    X = blobs[0].astype(np.float32)
+    with h5py.File(tmp_path / "rows.h5", "w") as file:
+        stored = file.create_dataset("X", data=X)
+        model = SpectralNetClustering(3, subsample=60, random_state=0).fit(stored)
+        assert_array_equal(model.predict(stored), model.labels_)
+        assert model.transform(stored).dtype == np.float32
+    assert_array_equal(model.predict(X), model.labels_)
