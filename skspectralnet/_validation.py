@@ -4,6 +4,7 @@ import numbers
 
 import numpy as np
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -17,6 +18,7 @@ __all__ = [
     "StrOptions",
     "above",
     "at_least",
+    "check_matplotlib_support",
     "fit_context",
     "share",
     "validate_rows",
