@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from skspectralnet import metrics
+from skspectralnet import inspection, metrics
 from skspectralnet._autoencoder import Autoencoder
 from skspectralnet._clustering import SpectralNetClustering
 from skspectralnet._embedding import SpectralNetEmbedding
@@ -16,5 +16,6 @@ __all__ = [
     "SpectralNetClustering",
     "SpectralNetEmbedding",
     "__version__",
+    "inspection",
     "metrics",
 ]

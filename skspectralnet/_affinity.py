@@ -90,6 +90,15 @@ def nearest_in_batch(points, n_neighbors):
     return neighbors, squared
 
 
+def neighbors_in_part(n_neighbors, n_rows, batch_size):
+    """Neighbours in a batch of `n_rows`: the share that they are of a full one.
+
+    At least 5, or `n_neighbors` where those are fewer, and below `n_rows`.
+    """
+    share = round(n_neighbors * n_rows / batch_size)
+    return min(max(share, min(n_neighbors, 5)), n_rows - 1)
+
+
 def self_tuning_weights(neighbors, squared):
     r"""Self-tuning weights of Zelnik-Manor and Perona (2004), Eq. (2).
 

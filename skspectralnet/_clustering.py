@@ -221,7 +221,9 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     diffusion_time_ : float
         The time used.
     n_neighbors_ : int
-        The neighbours used.
+        The neighbours used: with ``neighbors_in="batch"`` those in a full batch.
+    batch_size_ : int
+        Rows of a full batch; others have fewer.
     network_ : torch.nn.Module
         The map from codes or points to eigenvectors, on the CPU, in float64.
     encoder_ : transformer or None

@@ -18,7 +18,7 @@ _TOLERANCE, _RESTARTS = 1e-8, 200
 _CHECK_TOLERANCE = 1e-2
 _SHIFT, _ITERATIONS = 1e-9, 100
 # Eigenvalues below are those of separate clusters, in the eigengap.
-_EQUAL_EIGENVALUES = 1e-4
+EQUAL_EIGENVALUES = 1e-4
 # An eigenvalue is apart from the next where the difference is this share of the
 # eigenvalue at the number of vectors asked for.
 _GAP_SHARE = 0.05
@@ -285,7 +285,7 @@ def eigengaps(eigenvalues, most):
     Eigengaps
         For 2 to ``min(most, q - 1)`` clusters.
     """
-    logs = np.log(eigenvalues + _EQUAL_EIGENVALUES)
+    logs = np.log(eigenvalues + EQUAL_EIGENVALUES)
     gaps = np.diff(logs)[1:most]
     return Eigengaps(np.arange(2, 2 + len(gaps)), gaps)
 

@@ -394,15 +394,15 @@ class _BaseSpectralNet(RowTransformer):
         point_rows = input_rows
         if points is not inputs:
             point_rows = Rows(points, *center_and_scale(points))
-        batch_size = self._resolve_batch_size(n_samples, n_components)
+        self.batch_size_ = self._resolve_batch_size(n_samples, n_components)
         if not whole:
-            self.n_neighbors_ = self._resolve_neighbors(batch_size)
+            self.n_neighbors_ = self._resolve_neighbors(self.batch_size_)
         task = SpectralTask(
             n_components=n_components,
             affinity=self.affinity,
             gamma=self.gamma,
             n_neighbors=None if whole else self.n_neighbors_,
-            batch_size=batch_size,
+            batch_size=self.batch_size_,
             laplacian=self.laplacian,
             orthonorm=self.orthonorm,
             loss=self.loss,
@@ -848,7 +848,9 @@ class SpectralNetEmbedding(_BaseSpectralNet):
     diffusion_time_ : float
         The time used.
     n_neighbors_ : int
-        The neighbours used.
+        The neighbours used: with ``neighbors_in="batch"`` those in a full batch.
+    batch_size_ : int
+        Rows of a full batch; others have fewer.
     network_ : torch.nn.Module
         The map from codes or points to eigenvectors, on the CPU, in float64.
     encoder_ : transformer or None

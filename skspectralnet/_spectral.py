@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from skspectralnet._affinity import batch_affinity, overrule
+from skspectralnet._affinity import batch_affinity, neighbors_in_part, overrule
 from skspectralnet._eigen import RitzPairs, rayleigh_ritz
 from skspectralnet._losses import (
     LOSSES,
@@ -148,10 +148,8 @@ class BatchReader:
         return points.to(torch.float64) * self.points.scale + center
 
     def _n_neighbors(self, n_rows):
-        """The same share of a smaller batch as of a full one."""
-        share = self.task.n_neighbors * n_rows / self.task.batch_size
-        floor = min(self.task.n_neighbors, 5)
-        return int(np.clip(round(share), floor, n_rows - 1))
+        task = self.task
+        return neighbors_in_part(task.n_neighbors, n_rows, task.batch_size)
 
 
 def new_map(reader, hidden_layer_sizes, activation, generator):

@@ -3,6 +3,7 @@
 import numbers
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -15,6 +16,7 @@ __all__ = [
     "StrOptions",
     "above",
     "at_least",
+    "check_matplotlib_support",
     "fit_context",
     "share",
 ]

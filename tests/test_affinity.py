@@ -16,6 +16,7 @@ from skspectralnet._affinity import (
     dense_affinity,
     median_gamma,
     nearest_in_batch,
+    neighbors_in_part,
     overrule,
     rbf_matrix,
     self_tuning_weights,
@@ -277,6 +278,16 @@ def test_nearest_in_batch_agrees_with_sklearn(dtype, rng):
     measured = (points[:, None] - points[neighbors]).square().sum(dim=2)
     assert_allclose(squared, measured, rtol=1e-5)
     assert (neighbors != torch.arange(200)[:, None]).all()
+
+
+def test_neighbors_in_part_by_hand():
+    # 20 of 400 rows are 5 %: 10 of 200. Of 60 they would be 3, but at least 5 are
+    # taken, or all that were asked for, and never more than there are other rows.
+    assert neighbors_in_part(20, 400, 400) == 20
+    assert neighbors_in_part(20, 200, 400) == 10
+    assert neighbors_in_part(20, 60, 400) == 5
+    assert neighbors_in_part(3, 60, 400) == 3
+    assert neighbors_in_part(20, 4, 400) == 3
 
 
 def test_distances_between_close_points_keep_their_digits():

@@ -649,6 +649,8 @@ def test_resolved_sizes(cls, blobs):
     assert model.n_features_in_ == 4
     assert not hasattr(model, "feature_names_in_")
     assert make(cls, n_neighbors=7).fit(X).n_neighbors_ == 7
+    assert model.batch_size_ == len(X)
+    assert make(cls, batch_size=40).fit(X).batch_size_ == 40
     components = len(model.eigenvalues_)
     assert model.transform(X).shape == (len(X), components)
     assert len(model.component_weights_) == components
