@@ -26,10 +26,16 @@ from skspectralnet._clustering import SpectralNetClustering
 from skspectralnet._eigen import EQUAL_EIGENVALUES, eigengaps
 from skspectralnet._embedding import SpectralNetEmbedding
 from skspectralnet._graph import checked_graph, nearest_neighbors
-from skspectralnet._rows import Rows, center_and_scale, dense_rows, distinct_rows
+from skspectralnet._rows import (
+    Rows,
+    center_and_scale,
+    dense_rows,
+    distinct_rows,
+    validate_rows,
+)
 from skspectralnet._siamese import SiameseEmbedding
 from skspectralnet._tensors import to_numpy, to_tensor
-from skspectralnet._validation import check_matplotlib_support, validate_rows
+from skspectralnet._validation import check_matplotlib_support
 
 __all__ = [
     "AffinityDisplay",
