@@ -35,7 +35,7 @@ _MIN_COMPONENTS, _MAX_COMPONENTS = 2, 16
 _SAMPLE_ROWS, _SAMPLE_ENTRIES = 2000, 2**23
 # hidden_layer_sizes=None: the units that so many entries of X are worth.
 _HIDDEN_LAYERS = {
-    1_000_000: (512, 512, 2048),
+    1_000_000: (512, 512, 1024),
     30_000: (256, 256),
     0: (128, 128),
 }
@@ -46,6 +46,8 @@ _ROWS_PER_STEP, _MIN_EPOCH_STEPS, _ENOUGH_EPOCH_STEPS = 10, 10, 30
 _MAX_EPOCH_STEPS = 300
 # learning_rate_init="auto": of layers up to so many units, and of wider ones.
 _NARROW, _NARROW_RATE, _WIDE_RATE = 256, 5e-3, 2e-3
+# noise="auto": of rows with more columns than that (benchmarks/mnist.py).
+_NARROW_ROWS, _WIDE_NOISE = 50, 0.3
 # Fewer held-out rows say too little; more cost more than they say.
 _MIN_HELD_OUT, _MAX_HELD_OUT = 50, 2000
 
@@ -85,15 +87,16 @@ class Autoencoder(NetworkTransformer):
         covariance of up to 2,000 rows.
     hidden_layer_sizes : int or array-like of int, default=None
         Units of each hidden layer of the encoder; the decoder has the same in reverse.
-        None: (512, 512, 2048) where X has a million entries or more, (256, 256) from
+        None: (512, 512, 1024) where X has a million entries or more, (256, 256) from
         30,000, and (128, 128) below.
     activation : str, default="relu"
         Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
         ``"silu"`` or ``"identity"``.
-    noise : float, default=0.0
+    noise : float or "auto", default="auto"
         Standard deviation of the Gaussian noise that is added to the rows of each
         training step, in units of the common scale; the network is to rebuild the
-        rows without it.
+        rows without it. ``"auto"``: 0.3 for rows of more than 50 columns, which tell
+        of each other; 0 for others.
     alpha : float, default=1e-4
         Weight decay of the AdamW steps.
     learning_rate_init : float or "auto", default="auto"
@@ -103,7 +106,7 @@ class Autoencoder(NetworkTransformer):
     batch_size : int or "auto", default="auto"
         Rows of a training step. ``"auto"``: an eighth of the rows, at least 32 and at
         most 256.
-    max_iter : int, default=15
+    max_iter : int, default=30
         Epochs, unless training stops early. An epoch is a pass over the rows, but at
         least 30 batches (10 to 30 of fewer than 300 rows) and at most 300.
     tol : float, default=1e-3
@@ -193,11 +196,11 @@ class Autoencoder(NetworkTransformer):
         *,
         hidden_layer_sizes=None,
         activation="relu",
-        noise=0.0,
+        noise="auto",
         alpha=1e-4,
         learning_rate_init="auto",
         batch_size="auto",
-        max_iter=15,
+        max_iter=30,
         tol=1e-3,
         n_iter_no_change=5,
         early_stopping=True,
@@ -228,7 +231,7 @@ class Autoencoder(NetworkTransformer):
         "n_components": [at_least(1), StrOptions({"auto"})],
         "hidden_layer_sizes": ["array-like", at_least(1), None],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "noise": [at_least(0, Real)],
+        "noise": [at_least(0, Real), StrOptions({"auto"})],
         "alpha": [at_least(0, Real)],
         "learning_rate_init": [above(0), StrOptions({"auto"})],
         "batch_size": [at_least(1), StrOptions({"auto"})],
@@ -252,7 +255,7 @@ class Autoencoder(NetworkTransformer):
         self.n_components_ = self.n_components
         if self.n_components == "auto":
             self.n_components_ = _code_width(rows, order)
-        task = self._task(len(rows), device)
+        task = self._task(X.shape, device)
         with gradients(device):
             network = self._new_network(X.shape, generator).to(device)
             self._train(network, rows, order, task, generator)
@@ -260,8 +263,9 @@ class Autoencoder(NetworkTransformer):
             self.reconstruction_error_ = _mean_loss(network, rows, test, task)
         self.network_ = CodeMap(rows.center, rows.scale, *network)
 
-    def _task(self, n_samples, device):
-        """Resolve what the number of rows and the device decide."""
+    def _task(self, shape, device):
+        """Resolve what the size of X and the device decide."""
+        n_samples, n_features = shape
         n_held_out = count_held_out(
             n_samples,
             self.validation_fraction * self.early_stopping,
@@ -275,6 +279,9 @@ class Autoencoder(NetworkTransformer):
         batch_size = min(batch_size, n_rows)
         least = np.clip(n_rows // _ROWS_PER_STEP, _MIN_EPOCH_STEPS, _ENOUGH_EPOCH_STEPS)
         n_steps = np.clip(-(-n_rows // batch_size), least, _MAX_EPOCH_STEPS)
+        noise = self.noise
+        if noise == "auto":
+            noise = _WIDE_NOISE if n_features > _NARROW_ROWS else 0.0
         bfloat16 = self.precision == "bfloat16"
         if self.precision == "auto":
             bfloat16 = fast_bfloat16(device)
@@ -282,7 +289,7 @@ class Autoencoder(NetworkTransformer):
             batch_size=batch_size,
             n_steps=int(n_steps),
             n_held_out=n_held_out,
-            noise=float(self.noise),
+            noise=float(noise),
             bfloat16=bfloat16,
             device=device,
         )

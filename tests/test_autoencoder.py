@@ -180,10 +180,17 @@ def test_rate_follows_the_width(hidden, rate):
 )
 def test_steps_of_an_epoch(n_rows, batch_size, n_steps):
     model = Autoencoder(early_stopping=False)
-    task = model._task(n_rows, torch.device("cpu"))
+    task = model._task((n_rows, 3), torch.device("cpu"))
     assert (task.batch_size, task.n_steps) == (min(n_rows, batch_size), n_steps)
-    held_out = Autoencoder()._task(n_rows, torch.device("cpu")).n_held_out
+    held_out = Autoencoder()._task((n_rows, 3), torch.device("cpu")).n_held_out
     assert held_out == {20: 0, 200: 0, 2000: 200}.get(n_rows, 2000)
+
+
+@pytest.mark.parametrize(("columns", "noise"), [(50, 0.0), (51, 0.3)])
+def test_only_wide_rows_get_noise_by_themselves(columns, noise):
+    assert Autoencoder()._task((400, columns), torch.device("cpu")).noise == noise
+    task = Autoencoder(noise=0.1)._task((400, columns), torch.device("cpu"))
+    assert task.noise == 0.1
 
 
 @pytest.mark.parametrize("n_rows", [2, 3, 10])
@@ -306,9 +313,9 @@ def test_mode_of_the_caller_does_not_matter(precision, rng):
 def test_auto_precision_asks_the_device(rows, fast, monkeypatch):
     monkeypatch.setattr(_autoencoder, "fast_bfloat16", lambda device: fast)
     model = Autoencoder(2)
-    assert model._task(400, torch.device("cpu")).bfloat16 is fast
+    assert model._task((400, 3), torch.device("cpu")).bfloat16 is fast
     model.set_params(precision="float32")
-    assert not model._task(400, torch.device("cpu")).bfloat16
+    assert not model._task((400, 3), torch.device("cpu")).bfloat16
 
 
 @pytest.mark.parametrize(
