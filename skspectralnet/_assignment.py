@@ -87,6 +87,31 @@ class Centers:
         """Return some of the clusters, in this order."""
         return replace(self, centers=self.centers[order])
 
+    def moved(self, Z, counts):
+        """Centres that are the means of `counts` rows before and of some new ones.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_samples, n_components)
+            New rows; each moves the centre nearest to it.
+        counts : ndarray of int of shape (n_clusters,)
+            Rows of each cluster so far.
+
+        Returns
+        -------
+        Centers
+        counts : ndarray of int of shape (n_clusters,)
+            With the new rows.
+        """
+        labels, size = self.labels(Z), len(self.centers)
+        sums = np.zeros(self.centers.shape)
+        np.add.at(sums, labels, Z)
+        total = counts + np.bincount(labels, minlength=size)
+        old = counts[:, None] * self.centers
+        return replace(
+            self, centers=(old + sums) / np.maximum(total, 1)[:, None]
+        ), total
+
     def labels(self, Z):
         """Index of the nearest centre of each row, by Euclidean distance.
 

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._assignment import Centers, Mixture, fit_assignment, named_after
 from skspectralnet._constraints import known_pairs
+from skspectralnet._drift import Landmarks
 from skspectralnet._eigen import eigengaps
 from skspectralnet._embedding import _BaseSpectralNet
 from skspectralnet._estimator import like_rows
@@ -32,6 +33,19 @@ def _has_probabilities(model):
         mixture = model.assign_labels == "mixture"
     if not mixture:
         raise AttributeError("predict_proba needs a fit with assign_labels='mixture'.")
+    return True
+
+
+def _has_centers(model):
+    """Whether the clusters of the fit are centres; before it, those asked for."""
+    if hasattr(model, "_assignment"):
+        centers = isinstance(model._assignment, Centers)
+    else:
+        centers = model.assign_labels == "kmeans"
+    if not centers:
+        raise AttributeError(
+            "partial_fit moves centres: it needs a fit with assign_labels='kmeans'."
+        )
     return True
 
 
@@ -209,6 +223,12 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     inertia_ : float
         Sum of squared distances of the rows learned from to their centre in the
         embedding. Only with ``assign_labels="kmeans"``.
+    drift_ : float
+        After `partial_fit`: the share of the rows of its last batch that lie outside
+        of where 99 % of the rows of its first one lay, as the network sees them. About
+        0.01 where nothing has changed; a fit is due when it stays well above.
+    n_samples_seen_ : int
+        After `partial_fit`: the rows of the fit and of all batches.
     eigenvalues_ : ndarray of shape (n_components,)
         Rayleigh quotients of the network's own outputs, ascending: on the graph of
         all rows, or averaged over the graphs of all batches.
@@ -415,6 +435,58 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         self.n_clusters_ = len(self.cluster_centers_)
         if isinstance(self._assignment, Centers):
             self.inertia_ = self._assignment.inertia
+        self._landmarks = None  # partial_fit makes them
+
+    @available_if(_has_centers)
+    def partial_fit(self, X, y=None):
+        """Take in a batch of a stream: the first is a fit, others move the centres.
+
+        The map stays that of the fit. Each new row counts as much in the mean of its
+        cluster as each row before it, so labels keep their meaning while clusters
+        wander, as far as the map still tells them apart: `drift_` says when a new fit
+        is due.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Where the model is not fitted, enough rows for a `fit`.
+        y : Ignored
+            Present for API consistency.
+
+        Returns
+        -------
+        self : object
+            With `labels_` of these rows, moved `cluster_centers_`,
+            `n_samples_seen_` and `drift_`. Unchanged where it fails.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or X cannot be used; the message says which and why.
+        """
+        if not hasattr(self, "cluster_centers_"):
+            self.fit(X)
+            return self._begin_stream(validate_rows(self, X, reset=False))
+        X = validate_rows(self, X, reset=False)
+        if self._landmarks is None:
+            self._begin_stream(X)
+        Z = like_rows(self._embed(X), X)
+        drift = self._landmarks.share_outside(self._network_rows(X, slice(None)))
+        moved, counts = self._assignment.moved(Z, self._counts)
+        self._assignment, self._counts, self.drift_ = moved, counts, drift
+        self.labels_ = moved.labels(Z)
+        self.cluster_centers_ = moved.centers.astype(Z.dtype, copy=False)
+        self.n_samples_seen_ = int(counts.sum())
+        return self
+
+    def _begin_stream(self, X):
+        """Remember how many rows each cluster has, and where rows of `X` lie."""
+        rows = self._network_rows(X, slice(None))
+        self._landmarks = Landmarks.fit(rows, check_random_state(self.random_state))
+        self._counts = np.bincount(self.labels_, minlength=self.n_clusters_)
+        self.n_samples_seen_ = len(self.labels_)
+        self.drift_ = self._landmarks.share_outside(rows)
+        return self
 
     def _check_names(self, labels):
         if labels.max() >= self.n_clusters:

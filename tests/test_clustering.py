@@ -488,3 +488,71 @@ def test_a_part_is_not_taken_of_a_graph(blobs):
     graph = neighbor_graph(X, 10)
     whole = model(subsample=None).fit(X, graph=graph)
     assert_array_equal(model(subsample=20).fit(X, graph=graph).labels_, whole.labels_)
+
+
+# --- streams
+
+
+def test_first_part_of_a_stream_is_a_fit(blobs, global_random_seed):
+    X = blobs[0]
+    fitted = model(seed=global_random_seed).fit(X)
+    streamed = model(seed=global_random_seed).partial_fit(X)
+    assert_array_equal(streamed.labels_, fitted.labels_)
+    assert_array_equal(streamed.transform(X), fitted.transform(X))
+    assert streamed.n_samples_seen_ == len(X)
+    assert streamed.drift_ <= 0.05
+
+
+@pytest.mark.parametrize("begin", ["fit", "partial_fit"])
+def test_centers_of_a_stream_are_means_of_all_its_rows(begin, blobs, rng):
+    """And it does not matter how the rows come in, where labels are sure."""
+    X = blobs[0]
+    new = X[rng.permutation(len(X))[:60]] + rng.normal(0, 0.1, size=(60, X.shape[1]))
+    streamed, at_once = (getattr(model(), begin)(X) for _ in range(2))
+    names = streamed.labels_.copy()
+    for rows in np.array_split(new, 4):
+        streamed.partial_fit(rows)
+        assert_array_equal(streamed.labels_, streamed.predict(rows))
+    assert_array_equal(streamed.predict(X), names)
+    Z = streamed.transform(np.r_[X, new])
+    labels = streamed.predict(np.r_[X, new])
+    means = [Z[labels == j].mean(axis=0) for j in range(3)]
+    assert_allclose(streamed.cluster_centers_, means, atol=1e-9)
+    at_once.partial_fit(new)
+    assert_allclose(at_once.cluster_centers_, streamed.cluster_centers_, atol=1e-9)
+    assert at_once.n_samples_seen_ == streamed.n_samples_seen_ == len(X) + 60
+
+
+def test_drift_sees_rows_in_other_places(global_random_seed):
+    X, _ = make_blobs(2000, centers=3, n_features=4, random_state=global_random_seed)
+    streamed = model(seed=global_random_seed).partial_fit(X[:1000])
+    assert streamed.partial_fit(X[1000:]).drift_ < 0.05
+    assert streamed.partial_fit(X[1000:] + 30).drift_ == 1.0
+    other = X[1000:].copy()
+    other[900:] += [0, 0, 40, 0]  # a tenth is a new cluster
+    assert 0.1 <= streamed.partial_fit(other).drift_ < 0.15
+
+
+def test_a_new_fit_begins_a_new_stream(blobs):
+    X = blobs[0]
+    streamed = model().partial_fit(X).partial_fit(X + 1)
+    streamed.fit(X)
+    assert not hasattr(streamed, "drift_")
+    assert streamed.partial_fit(X).n_samples_seen_ == 2 * len(X)
+    assert_allclose(streamed.cluster_centers_, model().fit(X).cluster_centers_)
+
+
+def test_a_failed_part_changes_nothing(blobs):
+    streamed = model().partial_fit(blobs[0])
+    before = pickle.dumps(streamed)
+    with pytest.raises(ValueError, match="expecting 4 features"):
+        streamed.partial_fit(blobs[0][:, :2])
+    assert pickle.dumps(streamed) == before
+
+
+@other_ways
+def test_only_centers_move(how, blobs):
+    assert not hasattr(model(assign_labels=how), "partial_fit")
+    with pytest.raises(AttributeError) as caught:
+        model(assign_labels=how).fit(blobs[0]).partial_fit(blobs[0])
+    assert "assign_labels='kmeans'" in str(caught.value.__cause__)

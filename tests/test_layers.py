@@ -24,6 +24,7 @@ TABLE = {
     "_eigen": (0, {"numpy", "scipy"}, set()),
     "_assignment": (0, {"numpy", "scipy", "sklearn"}, set()),
     "_constraints": (0, {"numpy", "scipy", "sklearn"}, set()),
+    "_drift": (0, {"numpy", "sklearn"}, set()),
     "_training": (0, {"torch"}, {"tqdm"}),
     "_estimator": (1, {"numpy", "sklearn"}, set()),
     "_autoencoder": (2, {"numpy", "sklearn", "torch"}, set()),
