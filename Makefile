@@ -67,6 +67,7 @@ bench: $(READY) ## all benchmarks, into benchmarks/results
 	$(RUN) benchmarks/neighbors.py
 	$(RUN) benchmarks/small.py
 	$(RUN) benchmarks/eigengap.py
+	$(RUN) benchmarks/scale.py
 
 bench-quality: $(READY) ## named data sets and variants, peers after bench-env; hours
 	$(RUN) benchmarks/quality.py $(PEER)
@@ -74,6 +75,7 @@ bench-quality: $(READY) ## named data sets and variants, peers after bench-env; 
 	$(if $(PEER),$(RUN) benchmarks/mnist_peer.py $(PEER))
 	$(RUN) benchmarks/siamese.py
 	$(RUN) benchmarks/fidelity.py $(PEER)
+	$(RUN) benchmarks/peers.py $(PEER)
 
 bench-env: $(READY) ## the packages and tables that the benchmarks compare with
 	$(call check_python)

@@ -157,6 +157,36 @@ def curved_clusters(seed, n_rows=12_000, n_clusters=60, n_columns=32):
     return X[order], np.repeat(np.arange(n_clusters), sizes)[order]
 
 
+class CurvedMixture:
+    """The C's of :func:`curved_clusters` as a distribution, drawn a block at a time.
+
+    Parameters
+    ----------
+    seed : int
+        Of the sizes, the planes, the centres and the rotation.
+    """
+
+    def __init__(self, seed, n_clusters=20, n_columns=32, n_latent=8):
+        rng = np.random.RandomState(seed)
+        share = np.exp(rng.uniform(0, np.log(10), n_clusters))
+        self.share = share / share.sum()
+        planes = rng.standard_normal((n_clusters, n_latent, 2))
+        self.planes = np.linalg.qr(planes)[0]
+        self.centers = 0.7 * rng.standard_normal((n_clusters, n_latent))
+        self.basis = np.linalg.qr(rng.standard_normal((n_columns, n_latent)))[0]
+
+    def sample(self, n_rows, rng):
+        """float32 rows and their clusters."""
+        y = rng.choice(len(self.share), size=n_rows, p=self.share)
+        angle = rng.uniform(-0.75 * np.pi, 0.75 * np.pi, n_rows)
+        circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        latent = np.einsum("ijk,ik->ij", self.planes[y], circle)
+        latent += self.centers[y] + 0.15 * rng.standard_normal(latent.shape)
+        X = latent @ self.basis.T
+        X += 0.05 * rng.standard_normal(X.shape)
+        return X.astype(np.float32), y
+
+
 def topics(seed, n_rows=4_000, n_words=6_000, n_topics=12):
     """Tf-idf of generated documents of overlapping topics, a CSR array.
 

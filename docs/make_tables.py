@@ -19,6 +19,7 @@ import eigengap
 import fidelity
 import mnist
 import neighbors
+import scale
 import siamese
 import supervised
 from data import DEVELOPMENT, HELD_OUT
@@ -50,6 +51,12 @@ def make_all():
         "siamese": {"siamese": siamese_table},
         "fidelity": {"fidelity": fidelity_table},
         "eigengap": {"eigengap": eigengap_table},
+        "peers": {"peers": peers_table},
+        "scale": {
+            "scale": scale_table,
+            "scale_curve": scale_curve,
+            "scale_figure": scale_figure,
+        },
         "orthonorm": {"orthonorm": orthonorm_table, "orthonorm_figure": figure_text},
         "assignment": {"assignment": assignment_table},
         "score": {"score": score_table},
@@ -326,6 +333,73 @@ def eigengap_table(record):
     )
 
 
+def scale_table(record):
+    """Seconds, memory and predictions of the default by the number of rows."""
+    kinds = ("array", "file", "CSR")
+    header = ["rows", "ARI", "wall", "CPU", "MiB", *(f"{k}, rows/s" for k in kinds)]
+    rows = [
+        [
+            f"{run['rows']:,}",
+            _number(run["ari"]),
+            _number(run["wall"], 1),
+            _number(run["cpu"], 1),
+            _number(run["anonymous_mib"], 0),
+            *(f"{run['rows_per_second'][kind]:,}" for kind in kinds),
+        ]
+        for run in record["runs"]
+        if run["subsample"] == scale.DEFAULT
+    ]
+    power = scale.exponent(record["runs"])
+    text = (
+        "\nOne fit each, with the labels of all rows; MiB are anonymous memory above "
+        "that before the fit, the file of rows not counted.\n"
+    )
+    if power is not None:
+        text += (
+            f"From 100,000 rows on the seconds grow as the rows to the {power:.2f}.\n"
+        )
+    return table(header, rows) + text
+
+
+def peers_table(record):
+    """Seconds and ARI of each method by the number of rows."""
+    sizes = sorted({run["rows"] for run in record["runs"]})
+    methods = list(dict.fromkeys(run["method"] for run in record["runs"]))
+    cells = {(run["method"], run["rows"]): _peer_cell(run) for run in record["runs"]}
+    rows = [[m, *(cells.get((m, n), "–") for n in sizes)] for m in methods]  # noqa: RUF001
+    return table(["method", *(f"{n:,} rows" for n in sizes)], rows) + (
+        "\nWall seconds, and the ARI reached. A method that was stopped or failed is "
+        "not tried on more rows.\n"
+    )
+
+
+def _peer_cell(run):
+    if "ended" in run:
+        return _inline(run["ended"])
+    return f"{_number(run['wall'], 1)} s, {_number(run['ari'], 2)}"
+
+
+def scale_curve(record):
+    """ARI and seconds by the number of rows learned from."""
+    rows = [
+        [f"{run['subsample']:,}", _number(run["ari"]), _number(run["wall"], 1)]
+        for run in record["runs"]
+        if run["rows"] == scale.CURVE_ROWS
+    ]
+    return table(["rows learned from", "ARI", "wall"], rows)
+
+
+def scale_figure(record):
+    """Draw the seconds of each stage by the rows; return the directive."""
+    _draw_scale([run for run in record["runs"] if run["subsample"] == scale.DEFAULT])
+    return (
+        ".. figure:: /_generated/scale.svg\n"
+        "   :alt: Seconds of a fit and of its stages against the number of rows\n"
+        "   :width: 70%\n\n"
+        "   Seconds of a default fit and of its stages; both axes are logarithmic.\n"
+    )
+
+
 def siamese_table(record):
     """Mean and worst NMI of each variant on each data set."""
     header = ["variant", *siamese.DATA, "all", "CPU"]
@@ -514,6 +588,24 @@ def _draw_quality(found):
         axis.grid(alpha=0.3)
         axis.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.12))
         path = GENERATED / "quality.svg"
+        figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+        plt.close(figure)
+
+
+def _draw_scale(runs):
+    """Write scale.svg: a line for the fit and one for each stage that takes time."""
+    sizes = [run["rows"] for run in runs]
+    settings = {"svg.hashsalt": "skspectralnet", "font.size": 12, "axes.grid": True}
+    with plt.rc_context(settings):
+        figure, axis = plt.subplots(figsize=(7, 4.2))
+        axis.loglog(sizes, [run["wall"] for run in runs], "k-o", label="fit")
+        for stage in scale.STAGES.values():
+            seconds = [run["seconds"].get(stage, 0.0) for run in runs]
+            if max(seconds) >= 0.1:
+                axis.loglog(sizes, [max(s, 0.01) for s in seconds], "-o", label=stage)
+        axis.set(xlabel="rows", ylabel="seconds")
+        axis.legend(fontsize=9)
+        path = GENERATED / "scale.svg"
         figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
         plt.close(figure)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
 from skspectralnet import SpectralNetClustering
 
@@ -134,7 +135,11 @@ def test_a_verdict_is_by_the_mean_against_the_best_peer(module, ours, expected):
 
 
 @pytest.mark.parametrize(
-    "name", ["eigengap", "fidelity", "mnist", "neighbors", "siamese", "supervised"]
+    "name",
+    [
+        *("eigengap", "fidelity", "mnist", "neighbors", "peers", "scale", "siamese"),
+        "supervised",
+    ],
 )
 def test_help_says_what_a_benchmark_measures(module, name, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -279,3 +284,44 @@ def test_blobs_of_the_eigengap_are_apart(k, module):
     centers = np.array([X[y == label].mean(axis=0) for label in range(k)])
     distances = np.linalg.norm(centers[:, None] - centers, axis=2)
     assert distances[~np.eye(k, dtype=bool)].min() > 7
+
+
+def test_scale_runs_and_its_numbers_are_those_of_the_estimator(module, tmp_path):
+    scale = module("scale")
+    numbers = scale.run(tmp_path, 3000, 1000)
+    X, y = scale.rows_of(tmp_path, 3000)  # the file that is there
+    model = SpectralNetClustering(20, subsample=1000, random_state=0).fit(X)
+    assert numbers["ari"] == pytest.approx(adjusted_rand_score(y, model.labels_))
+    assert set(numbers["seconds"]) == set(scale.STAGES.values())
+    assert sum(numbers["seconds"].values()) <= numbers["wall"] + 0.1
+    assert set(numbers["rows_per_second"]) == {"array", "file", "CSR"}
+
+
+def test_exponent_by_hand(module):
+    # Ten times the rows, a hundred times the seconds.
+    runs = [
+        {"rows": n, "subsample": 200_000, "wall": w}
+        for n, w in [(10**5, 1.0), (10**6, 100.0), (10**4, 50.0)]
+    ]
+    assert module("scale").exponent(runs) == pytest.approx(2.0)
+    assert module("scale").exponent(runs[:1]) is None
+
+
+def test_rows_of_the_mixture_lie_around_their_arcs(module, global_random_seed):
+    mixture = module("data").CurvedMixture(0)
+    X, y = mixture.sample(5000, np.random.RandomState(global_random_seed))
+    assert X.dtype == np.float32
+    assert X.shape == (5000, 32)
+    latent = X @ mixture.basis - mixture.centers[y]
+    radius = np.linalg.norm(np.einsum("ij,ijk->ik", latent, mixture.planes[y]), axis=1)
+    assert radius.mean() == pytest.approx(1.0, abs=0.03)
+    assert np.bincount(y, minlength=20).min() > 0
+
+
+def test_a_method_that_ended_early_is_given_up(module, tmp_path):
+    peers = module("peers")
+    book = module("report").Book(tmp_path / "book.json", ("method", "rows"))
+    book.replace({"method": "slow", "rows": 1000, "ended": "stopped after 9 s"})
+    assert peers.given_up(book, "slow", 10_000)
+    assert not peers.given_up(book, "slow", 1000)
+    assert not peers.given_up(book, "quick", 10_000)

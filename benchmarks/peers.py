@@ -1,0 +1,139 @@
+"""Seconds and ARI of this package and of others by the number of rows.
+
+    python benchmarks/peers.py [--rows N ...] [--methods NAME ...] [--seconds LIMIT]
+                               [--peer-python PYTHON]
+
+The twenty curved clusters of scale.py, in memory. Each run is a process of its own and
+is stopped after LIMIT seconds (900 unless given); a method is not tried on more rows
+than the first number on which it was stopped or failed. `PYTHON` is the interpreter of
+an environment with the packages compared with (`make bench-env`). ``spectralnet`` is
+version 1.1.0 with its defaults and its siamese network. Each run is in
+``results/peers.json`` when it ends.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import quality_run
+from data import CurvedMixture
+from report import RESULTS, Book, Stopwatch, go_through
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.metrics import adjusted_rand_score
+
+ROWS = (1_000, 10_000, 100_000, 1_000_000)
+N_CLUSTERS = 20
+
+
+def mini_batch_k_means(X):
+    """The floor: k-means on mini-batches."""
+    return lambda k, seed: (
+        MiniBatchKMeans(k, n_init=3, random_state=seed).fit(X).labels_
+    )
+
+
+def spectralnet(X):
+    """The package of the authors of the method."""
+    import torch
+    from mnist_peer_run import in_folder
+    from spectralnet import SpectralNet
+    from spectralnet._trainers import SiameseTrainer
+
+    def cluster(n_clusters, seed):
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        hidden = [1024, 1024, 512, n_clusters]
+        model = SpectralNet(
+            n_clusters, should_use_siamese=True, spectral_hiddens=hidden
+        )
+        rows = torch.tensor(X)
+        with in_folder(SiameseTrainer):
+            model.fit(rows)
+        return model.predict(rows)
+
+    return cluster
+
+
+METHODS = {
+    "skspectralnet": quality_run.skspectralnet,
+    "MiniBatchKMeans": mini_batch_k_means,
+    "scikit-learn spectral": quality_run.spectral,
+    "UMAP + mixture": quality_run.umap_mixture,
+    "spectralnet": spectralnet,
+}
+OTHER_ENVIRONMENT = ("UMAP + mixture", "spectralnet")
+
+
+def run(method, n_rows):
+    """One clustering in this process: its numbers."""
+    X, y = CurvedMixture(0).sample(n_rows, np.random.RandomState(0))
+    cluster = METHODS[method](X)
+    with Stopwatch() as watch:
+        labels = cluster(N_CLUSTERS, 0)
+    ari = float(adjusted_rand_score(y, labels))
+    memory = quality_run.peak_mebibytes()
+    return {"ari": ari, "wall": watch.wall, "cpu": watch.cpu, "peak_mib": memory}
+
+
+def measure(method, n_rows, python, seconds):
+    """The numbers of one run in its own process, or that it was stopped or failed."""
+    call = [python, str(Path(__file__).resolve()), "--run", method, str(n_rows)]
+    with tempfile.TemporaryDirectory() as folder:  # some packages write into theirs
+        try:
+            done = subprocess.run(  # noqa: S603
+                call, cwd=folder, capture_output=True, text=True, timeout=seconds
+            )
+        except subprocess.TimeoutExpired:
+            return {"ended": f"stopped after {seconds} s"}
+    if done.returncode:
+        return {"ended": (done.stderr.strip().splitlines() or ["failed"])[-1][:200]}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def given_up(book, method, n_rows):
+    """Whether the method had ended early on fewer rows."""
+    return any(
+        run["method"] == method and run["rows"] < n_rows and "ended" in run
+        for run in book.record["runs"]
+    )
+
+
+def main(arguments):
+    if arguments[:1] == ["--run"]:
+        print(json.dumps(run(arguments[1], int(arguments[2]))))
+        return 0
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--rows", nargs="+", type=int, default=list(ROWS))
+    add("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    add("--peer-python", help="python with the packages compared with")
+    add("--seconds", type=int, default=900)
+    add("--results", type=Path, default=RESULTS / "peers.json")
+    options = parser.parse_args(arguments)
+    book, methods = Book(options.results, ("method", "rows")), list(METHODS)
+    for n_rows in sorted(options.rows):
+        for method in options.methods:
+            other = method in OTHER_ENVIRONMENT
+            python = options.peer_python if other else sys.executable
+            if python is None or given_up(book, method, n_rows):
+                continue
+            status = go_through(
+                book,
+                "python benchmarks/peers.py --peer-python PYTHON",
+                [(method, n_rows)],
+                lambda *names, python=python: measure(*names, python, options.seconds),
+                order=lambda run: (run["rows"], methods.index(run["method"])),
+            )
+            if status:
+                return status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

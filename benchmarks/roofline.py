@@ -1,0 +1,216 @@
+"""Seconds of each stage beside those that its arithmetic and its memory need.
+
+    python benchmarks/roofline.py
+
+The rate of matrix products and the bandwidth of copies are measured first. Each stage
+then runs twice on MNIST's pixels, a few epochs: once as it is, with a watch, and once
+with every tensor operation counted. The roofline of an operation is the larger of its
+floating-point operations over the rate and its bytes over the bandwidth; that of a
+stage is their sum, the reading of rows by numpy included. `share` is the part of the
+rate of matrix products, in the precision used, that a stage reaches.
+"""
+
+import sys
+from unittest import mock
+
+import numpy as np
+import torch
+from data import load
+from report import Stopwatch, say, write
+from sklearn.decomposition import PCA
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from skspectralnet import Autoencoder, SiameseEmbedding, SpectralNetClustering
+from skspectralnet._rows import Rows
+from skspectralnet._tensors import fast_bfloat16
+
+DTYPES = {torch.float32: 4, torch.float64: 8, torch.bfloat16: 2}
+SIZE, REPEATS = 2048, 7
+
+
+class Machine:
+    """What this machine does in a second, at best."""
+
+    def __init__(self):
+        self.rates = {dtype: self._rate(dtype) for dtype in self._dtypes()}
+        self.bandwidth = self._bandwidth()
+
+    @staticmethod
+    def _dtypes():
+        fast = fast_bfloat16(torch.device("cpu"))
+        return [dtype for dtype in DTYPES if fast or dtype != torch.bfloat16]
+
+    @staticmethod
+    def _rate(dtype):
+        a, b = (torch.rand(SIZE, SIZE).to(dtype) for _ in range(2))
+        return 2 * SIZE**3 / _least(lambda: a @ b)
+
+    @staticmethod
+    def _bandwidth():
+        """Bytes read and written by copies far larger than the caches."""
+        a, b = torch.zeros(2**26), torch.zeros(2**26)
+        return 2 * a.nbytes / _least(lambda: b.copy_(a))
+
+
+def _least(call):
+    call()
+    seconds = []
+    for _ in range(REPEATS):
+        with Stopwatch() as watch:
+            call()
+        seconds.append(watch.wall)
+    return min(seconds)
+
+
+class Counted(TorchDispatchMode):
+    """Adds up the roofline of every tensor operation while it is active."""
+
+    def __init__(self, machine):
+        super().__init__()
+        self.machine = machine
+        self.seconds = self.operations = self.n_kernels = 0.0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        found = func(*args, **kwargs)
+        outputs = [t for t in tree_leaves(found) if isinstance(t, torch.Tensor)]
+        inputs = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+        places = {t.data_ptr() for t in inputs if t.numel()}
+        in_place = func._schema.is_mutable
+        views = all(t.data_ptr() in places for t in outputs)
+        if not in_place and views and outputs:
+            return found  # moves nothing
+        flops = 0
+        if func._overloadpacket in flop_registry:
+            count = flop_registry[func._overloadpacket]
+            flops = count(*args, **kwargs, out_val=found)
+        moved = inputs if in_place else [*inputs, *outputs]
+        self._add(flops, sum(_touched(t) for t in moved), outputs or inputs)
+        return found
+
+    def _add(self, flops, moved, tensors):
+        rate = self.machine.rates.get(tensors[0].dtype, np.inf) if tensors else np.inf
+        self.seconds += max(flops / rate, moved / self.machine.bandwidth)
+        self.operations += flops
+        self.n_kernels += 1
+
+    def rows(self, batch):
+        """A reader of rows that counts one read and one write of float32."""
+
+        def read(rows, which):
+            found = batch(rows, which)
+            moved = 4 * found.size + rows.X.dtype.itemsize * found.size
+            self.seconds += moved / self.machine.bandwidth
+            return found
+
+        return mock.patch.object(Rows, "batch", read)
+
+
+def _touched(tensor):
+    """Bytes of a tensor, those of an expanded one once."""
+    return min(
+        tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes()
+    )
+
+
+def stages():
+    """(name, estimator, method to watch, its dtype, rows), and what is run for it."""
+    pixels = load("mnist")[0].astype(np.float32)
+    codes = PCA(50, random_state=0).fit_transform(pixels)
+    bf16 = fast_bfloat16(torch.device("cpu"))
+    wide = torch.bfloat16 if bf16 else torch.float32
+    points = SiameseEmbedding(random_state=0, max_iter=2).fit_transform(codes)
+    spectral = SpectralNetClustering(10, encoder=None, metric_learner=None, max_iter=3)
+    return [
+        (
+            "autoencoder",
+            Autoencoder(max_iter=2, random_state=0),
+            "_train",
+            wide,
+            pixels,
+        ),
+        (
+            *("siamese", SiameseEmbedding(max_iter=3, random_state=0), "_train"),
+            *(torch.float32, codes),
+        ),
+        ("spectral map", spectral, "_fit_network", torch.float32, points),
+        ("alignment", spectral, "_align", torch.float64, points),
+    ]
+
+
+def measure(machine, estimator, method, dtype, X):
+    """Seconds of a method in a fit, as it is and by the roofline."""
+    estimator.fit(X[:2000])  # what is made at the first call only
+    plain, counted = Watched(method), Counted(machine)
+    with plain.around(type(estimator)):
+        estimator.fit(X)
+    with Watched(method, counted).around(type(estimator)):
+        estimator.fit(X)
+    return row(plain.seconds, counted, machine.rates[dtype])
+
+
+class Watched:
+    """Times a method, or counts in it."""
+
+    def __init__(self, method, counted=None):
+        self.method, self.counted = method, counted
+
+    def around(self, kind):
+        """Patch the class while the ``with`` block runs."""
+        method = getattr(kind, self.method)
+
+        def call(estimator, *arguments, **named):
+            if self.counted is not None:
+                with self.counted, self.counted.rows(Rows.batch):
+                    return method(estimator, *arguments, **named)
+            with Stopwatch() as watch:
+                found = method(estimator, *arguments, **named)
+            self.seconds = watch.wall
+            return found
+
+        return mock.patch.object(kind, self.method, call)
+
+
+def row(seconds, counted, rate):
+    """One line of the table."""
+    return {
+        "wall": round(seconds, 3),
+        "roofline": round(counted.seconds, 3),
+        "ratio": round(seconds / counted.seconds, 2),
+        "share": round(counted.operations / seconds / rate, 3),
+        "kernels": int(counted.n_kernels),
+    }
+
+
+def prediction(machine):
+    """`predict` of 70,000 rows of 784 pixels by a default model."""
+    X = load("mnist")[0].astype(np.float32)
+    model = SpectralNetClustering(10, random_state=0, max_iter=2)
+    model.set_params(metric_learner=SiameseEmbedding(max_iter=2)).fit(X[:10_000])
+    model.predict(X[:1000])
+    with Stopwatch() as watch:
+        model.predict(X)
+    with Counted(machine) as counted:
+        model.predict(X)
+    return row(watch.wall, counted, machine.rates[torch.float64])
+
+
+def main():
+    machine = Machine()
+    rates = {str(d).split(".")[1]: round(r / 1e9, 1) for d, r in machine.rates.items()}
+    say(f"GFLOP/s {rates}, {machine.bandwidth / 1e9:.1f} GB/s")
+    found = {}
+    for name, *stage in stages():
+        found[name] = measure(machine, *stage)
+        say(f"{name:14} {found[name]}")
+    found["predict"] = prediction(machine)
+    say(f"{'predict':14} {found['predict']}")
+    record = {"gflops": rates, "gb_per_second": round(machine.bandwidth / 1e9, 1)}
+    write("roofline", "python benchmarks/roofline.py", record | {"stages": found})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Seconds and memory of a default fit by the number of rows, and the ARI it reaches.
+
+    python benchmarks/scale.py [--rows N ...] [--subsample N ...] [--folder FOLDER]
+
+Twenty curved clusters in 32 float32 columns, drawn in blocks into a file in FOLDER
+(that of temporary files unless given; 128 bytes a row), which the fit maps into
+memory. Each run is a process of its own: a fit with labels of all rows and then
+`predict` of up to a million rows from an array, from the file and from a CSR matrix.
+`anonymous` is the most memory that is not a mapped file (RssAnon), above that before
+the fit. ``--subsample`` adds runs that learn from other numbers of rows than the
+default, for a million rows. Each run is in ``results/scale.json`` when it ends.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import numpy as np
+from data import CurvedMixture
+from report import RESULTS, Book, Stopwatch, go_through, say
+from scipy import sparse
+from sklearn.metrics import adjusted_rand_score
+
+from skspectralnet import SpectralNetClustering
+
+ROWS = (10_000, 100_000, 1_000_000, 10_000_000)
+SUBSAMPLES = (5_000, 10_000, 20_000, 50_000, 100_000)
+CURVE_ROWS, DEFAULT = 1_000_000, 200_000
+N_CLUSTERS, N_COLUMNS, N_BLOCK = 20, 32, 100_000
+MOST_PREDICTED = 1_000_000
+# What a fit is made of, by the methods of the estimator, in order.
+STAGES = {
+    "_fit_encoder": "encoder",
+    "_fit_metric_learner": "metric learner",
+    "_fit_network": "spectral map",
+    "_align": "alignment",
+    "_fix_signs": "embedding of all rows",
+}
+
+
+class Timed(SpectralNetClustering):
+    """The estimator with a watch on its stages."""
+
+    def __init__(self, n_clusters=8, *, subsample=200_000, random_state=None):
+        super().__init__(n_clusters, subsample=subsample, random_state=random_state)
+
+
+def _timed(method, stage):
+    def call(self, *args, **kwargs):
+        with Stopwatch() as watch:
+            found = method(self, *args, **kwargs)
+        self.__dict__.setdefault("seconds", {})[stage] = round(watch.wall, 2)
+        return found
+
+    return call
+
+
+for _name, _stage in STAGES.items():
+    setattr(Timed, _name, _timed(getattr(SpectralNetClustering, _name), _stage))
+
+
+class AnonymousMemory:
+    """The most anonymous memory of this process in a ``with`` block, in MiB."""
+
+    def __enter__(self):
+        self._before, self._most = self._now(), 0.0
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._end.set()
+        self._thread.join()
+        self.peak = self._most - self._before
+
+    def _watch(self):
+        while not self._end.wait(0.02):
+            self._most = max(self._most, self._now())
+
+    @staticmethod
+    def _now():
+        lines = Path("/proc/self/status").read_text().splitlines()
+        line = next(line for line in lines if line.startswith("RssAnon:"))
+        return int(line.split()[1]) / 1024
+
+
+def rows_of(folder, n_rows):
+    """The file of rows, made where it is not there, and their clusters."""
+    path, labels = folder / f"rows{n_rows}.npy", folder / f"labels{n_rows}.npy"
+    if not labels.exists():
+        mixture, rng = CurvedMixture(0), np.random.RandomState(0)
+        shape = (n_rows, N_COLUMNS)
+        rows = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+        y = np.empty(n_rows, dtype=np.int8)
+        for start in range(0, n_rows, N_BLOCK):
+            block = slice(start, min(start + N_BLOCK, n_rows))
+            rows[block], y[block] = mixture.sample(block.stop - start, rng)
+        rows.flush()
+        np.save(labels, y)
+    return np.load(path, mmap_mode="r"), np.load(labels)
+
+
+def run(folder, n_rows, subsample):
+    """One fit in this process: its numbers."""
+    X, y = rows_of(folder, n_rows)
+    model = Timed(N_CLUSTERS, subsample=subsample, random_state=0)
+    with AnonymousMemory() as memory, Stopwatch() as watch:
+        model.fit(X)
+    numbers = {
+        "ari": float(adjusted_rand_score(y, model.labels_)),
+        "wall": watch.wall,
+        "cpu": watch.cpu,
+        "anonymous_mib": memory.peak,
+        "seconds": model.seconds,
+    }
+    return numbers | {"rows_per_second": predictions(model, X[:MOST_PREDICTED])}
+
+
+def predictions(model, stored):
+    """Rows that `predict` labels in a second, by the kind of X."""
+    kinds = {"array": np.array(stored), "file": stored}
+    kinds["CSR"] = sparse.csr_array(kinds["array"][:100_000])
+    found = {}
+    for kind, X in kinds.items():
+        with Stopwatch() as watch:
+            model.predict(X)
+        found[kind] = round(X.shape[0] / watch.wall)
+    return found
+
+
+def measure(folder, n_rows, subsample):
+    """The numbers of one run, from a process of its own."""
+    rows_of(folder, n_rows)
+    call = [sys.executable, __file__, "--run", str(folder), str(n_rows), str(subsample)]
+    done = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def exponent(runs):
+    """Of the fit's seconds in the number of rows, from 10^5 on; None for one point."""
+    points = sorted(
+        (run["rows"], run["wall"])
+        for run in runs
+        if run["subsample"] == DEFAULT and run["rows"] >= 100_000
+    )
+    if len(points) < 2:
+        return None
+    sizes, seconds = np.log(points).T
+    return float(np.polyfit(sizes, seconds, 1)[0])
+
+
+def main(arguments):
+    if arguments[:1] == ["--run"]:
+        folder, n_rows, subsample = arguments[1:]
+        print(json.dumps(run(Path(folder), int(n_rows), int(subsample))))
+        return 0
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--rows", nargs="*", type=int, default=list(ROWS))
+    add("--subsample", nargs="*", type=int, default=list(SUBSAMPLES))
+    add("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    add("--results", type=Path, default=RESULTS / "scale.json")
+    options = parser.parse_args(arguments)
+    wanted = [(n, DEFAULT) for n in options.rows]
+    wanted += [(CURVE_ROWS, size) for size in options.subsample]
+    book = Book(options.results, ("rows", "subsample"))
+    status = go_through(
+        book,
+        "python benchmarks/scale.py",
+        wanted,
+        lambda n_rows, subsample: measure(options.folder, n_rows, subsample),
+        order=lambda run: (run["rows"], run["subsample"]),
+    )
+    say(f"exponent of the fit's seconds: {exponent(book.record['runs'])}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
