@@ -342,6 +342,7 @@ class Autoencoder(NetworkTransformer):
         Parameters
         ----------
         Z : array-like of shape (n_samples, `n_components_`)
+            Codes, as `transform` makes them.
 
         Returns
         -------

@@ -169,8 +169,8 @@ class NetworkTransformer(RowTransformer):
         Returns
         -------
         Z : ndarray of shape (n_samples, `n_components_`)
-            float32 for float32 rows, float64 for others. Each row is mapped on its
-            own, in float64.
+            Codes or points: float32 for float32 rows, float64 for others. Each row is
+            mapped on its own, in float64.
         """
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False)

@@ -174,6 +174,7 @@ class EigenvaluesDisplay:
         Returns
         -------
         self : EigenvaluesDisplay
+            With what was drawn in its attributes.
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
         from matplotlib.lines import Line2D
@@ -316,6 +317,7 @@ class EmbeddingDisplay:
         Returns
         -------
         self : EmbeddingDisplay
+            With what was drawn in its attributes.
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
         from matplotlib.collections import Collection
@@ -479,6 +481,7 @@ class AffinityDisplay:
         Returns
         -------
         self : AffinityDisplay
+            With what was drawn in its attributes.
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
         from matplotlib.image import AxesImage
@@ -620,6 +623,7 @@ class LossCurvesDisplay:
         Returns
         -------
         self : LossCurvesDisplay
+            With what was drawn in its attributes.
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
         from matplotlib.lines import Line2D
@@ -796,6 +800,7 @@ class NeighborPurityDisplay:
         Returns
         -------
         self : NeighborPurityDisplay
+            With what was drawn in its attributes.
         """
         check_matplotlib_support(f"{type(self).__name__}.plot")
         from matplotlib.patches import Rectangle

@@ -24,7 +24,9 @@ def clustering_accuracy(labels_true, labels_pred):
     Parameters
     ----------
     labels_true : array-like of shape (n_samples,)
+        Class of each row: numbers or words.
     labels_pred : array-like of shape (n_samples,)
+        Cluster of each row.
 
     Returns
     -------
@@ -62,6 +64,7 @@ def grassmann_distance(first, second, row_weights=None):
     Parameters
     ----------
     first, second : array-like of shape (n_samples, n_components)
+        The embeddings of the same rows.
     row_weights : array-like of shape (n_samples,), default=None
         The diagonal of the inner product: the degrees for the random-walk Laplacian,
         None (ones) for the others.
@@ -110,6 +113,7 @@ def normalized_cut(graph, labels):
     graph : {array-like, sparse matrix} of shape (n_samples, n_samples)
         Symmetric weights of at least 0; self-loops do not count.
     labels : array-like of shape (n_samples,)
+        Cluster of each row: numbers or words.
 
     Returns
     -------
@@ -133,8 +137,11 @@ def normalized_cut(graph, labels):
 
 
 def orthonormality_error(embedding, row_weights=None):
-    r"""How far columns are from orthonormal: the largest entry of
-    :math:`|Y^T M Y / \sum_i m_i - I|`.
+    r"""How far the columns of an embedding are from orthonormal.
+
+    .. math:: \max \left| Y^T M Y \,/ \textstyle\sum_i m_i - I \right|
+
+    the largest entry, of either sign.
 
     Parameters
     ----------
@@ -147,6 +154,7 @@ def orthonormality_error(embedding, row_weights=None):
     Returns
     -------
     float
+        At least 0; 0 for orthonormal columns.
 
     Raises
     ------
