@@ -2,6 +2,7 @@
 #
 #   PYTHON=python3.12 make test    another Python (3.11 or later)
 #   JOBS=4 make test               more test processes (default 2)
+#   make lint READY= RUN=python    with what is installed, in place of .venv
 
 PYTHON ?= $(shell for p in python3.11 python3; do \
 	$$p -c "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))" \
@@ -12,6 +13,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 READY_DOCS := $(VENV)/.ready-docs
+READY_DIST := $(VENV)/.ready-dist
 BENCH_VENV := .bench-venv
 PEER := $(addprefix --peer-python ,$(wildcard $(BENCH_VENV)/bin/python))
 
@@ -22,7 +24,8 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format docs images bench bench-quality bench-env clean
+.PHONY: help demo test test-all lint format docs images dist bench \
+	bench-quality bench-env clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -42,8 +45,8 @@ test-all: $(READY) ## all tests
 lint: $(READY) ## style and spelling
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(VENV)/bin/codespell skspectralnet tests docs examples benchmarks .ci \
-		Makefile *.md *.cff *.cfg *.toml *.txt
+	$(RUN) -m codespell_lib skspectralnet tests docs examples benchmarks conda \
+		.ci .github .pre-commit-config.yaml Makefile *.in *.md *.cff *.cfg *.toml *.txt
 
 format: $(READY) ## repair what the linter can
 	$(RUN) -m ruff check --fix .
@@ -56,6 +59,12 @@ images: $(READY) ## the picture of the README, from its example
 	mkdir -p docs/images
 	$(RUN) -c "from runpy import run_path; \
 	run_path('examples/plot_moons.py')['figure'].savefig('docs/images/moons.png', dpi=80)"
+
+dist: $(READY_DIST) ## the wheel and the sdist, built and checked, into dist
+	rm -rf build dist
+	$(RUN) -m build
+	$(RUN) -m twine check --strict dist/*
+	SKSPECTRALNET_DIST=dist $(RUN) -m pytest tests/test_packaging.py
 
 bench: $(READY) ## all benchmarks, into benchmarks/results
 	$(RUN) benchmarks/shapes.py
@@ -105,4 +114,8 @@ $(READY): pyproject.toml constraints.txt
 
 $(READY_DOCS): $(READY)
 	$(RUN) -m pip install -c constraints.txt -e '.[docs]'
+	touch $@
+
+$(READY_DIST): $(READY)
+	$(RUN) -m pip install -c constraints.txt -e '.[dist]'
 	touch $@

@@ -1116,7 +1116,9 @@ def odd_rows(draw):
         "far": rows + 1e12,
         "float32": rows.astype(np.float32),
         "uint8": rng.randint(256, size=(n, d)).astype(np.uint8),
-        "sparse": sparse.random_array((n, d), density=0.3, rng=rng, format="csr"),
+        "sparse": sparse.csr_array(
+            sparse.random_array((n, d), density=0.3, rng=rng.randint(2**31))
+        ),
         "outlier": rows + 1e30 * (np.arange(n) == 0)[:, None],
     }
     return kinds[draw(st.sampled_from(sorted(kinds)))]

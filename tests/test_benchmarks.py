@@ -17,6 +17,7 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 @pytest.fixture
 def module(monkeypatch):
     """Import a file of benchmarks/ as its scripts do, and forget it afterwards."""
+    pytest.importorskip("resource", reason="they measure memory as only Unix can")
     files = [path.stem for path in BENCHMARKS.glob("*.py")]
     monkeypatch.syspath_prepend(BENCHMARKS)
     before = {name: sys.modules.pop(name, None) for name in files}

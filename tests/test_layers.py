@@ -204,8 +204,10 @@ OPTIONAL = [
 
 def _run(code, folder):
     """Run code in a fresh process with warnings as errors; return what it prints."""
+    # torch 2.6 leaves a temporary folder to the garbage collector.
+    folders = "ignore:Implicitly cleaning up <TemporaryDirectory:ResourceWarning"
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-W", "error", "-c", code],
+        [sys.executable, "-W", "error", "-W", folders, "-c", code],
         capture_output=True,
         text=True,
         cwd=folder,

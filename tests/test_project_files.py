@@ -1,0 +1,157 @@
+"""What the files around the package say about it agrees; nothing here is built."""
+
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+import skspectralnet
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = PYPROJECT["project"]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+RECIPE = ROOT / "conda" / "recipe.yaml"
+PRE_COMMIT = ROOT / ".pre-commit-config.yaml"
+
+
+def parsed(path):
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def lower_bounds(requirements):
+    """{name: lowest version} of requirements with no other bound."""
+    bounds = {}
+    for requirement in map(Requirement, requirements):
+        (bound,) = requirement.specifier
+        assert bound.operator == ">="
+        bounds[canonicalize_name(requirement.name)] = bound.version
+    return bounds
+
+
+def pins(name):
+    """{name: version} of a file of constraints."""
+    lines = (ROOT / name).read_text("utf-8").splitlines()
+    pairs = [line.split("==") for line in lines if line and line[0] != "#"]
+    return {canonicalize_name(name): pinned for name, pinned in pairs}
+
+
+def matrix_of_tests():
+    (path,) = (path for path in WORKFLOWS if path.name == "tests.yml")
+    return parsed(path)["jobs"]["tests"]["strategy"]["matrix"]
+
+
+@pytest.mark.parametrize(
+    "path", [*WORKFLOWS, *FORMS, RECIPE, PRE_COMMIT], ids=lambda path: path.name
+)
+def test_yaml_is_a_mapping(path):
+    assert isinstance(parsed(path), dict)
+
+
+def test_version_is_the_installed_one():
+    assert skspectralnet.__version__ == version("skspectralnet")
+    assert PROJECT["dynamic"] == ["version"]
+
+
+def test_pythons_of_workflows_metadata_and_linter_agree():
+    start = "Programming Language :: Python :: 3."
+    named = [x for x in PROJECT["classifiers"] if x.startswith(start)]
+    classified = [int(x.removeprefix(start)) for x in named]
+    # All of them from the oldest to the newest that is tested.
+    runs = {run["versions"]: run["python"] for run in matrix_of_tests()["include"]}
+    oldest, newest = (int(runs[x].split(".")[1]) for x in ("oldest", "newest"))
+    assert classified == list(range(oldest, newest + 1))
+    allowed = SpecifierSet(PROJECT["requires-python"])
+    assert min(minor for minor in range(99) if f"3.{minor}" in allowed) == oldest
+    assert PYPROJECT["tool"]["ruff"]["target-version"] == f"py3{oldest}"
+    assert parsed(RECIPE)["context"]["python_min"] == runs["oldest"]
+    for path in WORKFLOWS:
+        for asked in re.findall(r'python-version: "(.+)"', path.read_text("utf-8")):
+            assert asked in runs.values(), path.name
+
+
+def test_oldest_versions_are_the_lower_bounds():
+    (oldest,) = (x for x in matrix_of_tests()["include"] if x["versions"] == "oldest")
+    extras = PROJECT["optional-dependencies"]
+    allowed = PROJECT["dependencies"] + extras["ann"] + extras["plot"]
+    assert pins(oldest["constraint"]) == lower_bounds(allowed)
+
+
+def test_all_systems_run_both_ends():
+    matrix = matrix_of_tests()
+    systems = {name.split("-")[0] for name in matrix["os"]}
+    assert systems == {"ubuntu", "macos", "windows"}
+    assert set(matrix["versions"]) == {x["versions"] for x in matrix["include"]}
+
+
+def test_pinned_versions_are_allowed():
+    pinned = pins("constraints.txt")
+    asked = PYPROJECT["build-system"]["requires"] + PROJECT["dependencies"]
+    for extra in PROJECT["optional-dependencies"].values():
+        asked = asked + extra
+    for requirement in map(Requirement, asked):
+        found = pinned[canonicalize_name(requirement.name)]
+        assert found in requirement.specifier, requirement
+
+
+def test_recipe_needs_what_the_package_needs():
+    recipe = parsed(RECIPE)
+    python = "python >=${{ python_min }}"
+    needed = dict(x.split(" >=") for x in recipe["requirements"]["run"] if x != python)
+    expected = lower_bounds(PROJECT["dependencies"])
+    expected["pytorch"] = expected.pop("torch")
+    assert needed == expected
+    assert recipe["about"]["summary"] == PROJECT["description"]
+
+
+def test_hooks_are_the_pinned_linters():
+    pinned = pins("constraints.txt")
+    revisions = {Path(x["repo"]).name: x["rev"] for x in parsed(PRE_COMMIT)["repos"]}
+    assert revisions["ruff-pre-commit"] == f"v{pinned['ruff']}"
+    assert revisions["codespell"] == f"v{pinned['codespell']}"
+
+
+def test_workflows_may_read_and_only_publishing_gets_a_token():
+    for path in WORKFLOWS:
+        workflow = parsed(path)
+        assert workflow["permissions"] == {}, path.name
+        for name, job in workflow["jobs"].items():
+            publishes = (path.name, name) == ("release.yml", "publish")
+            right = {"id-token": "write"} if publishes else {"contents": "read"}
+            assert job["permissions"] == right, (path.name, name)
+
+
+def test_actions_are_pinned_to_one_commit():
+    commits = {}
+    for path in WORKFLOWS:
+        for used in re.findall(r"uses: (.+)", path.read_text("utf-8")):
+            if used.startswith("./"):
+                assert (ROOT / used).exists()
+                continue
+            match = re.fullmatch(r"(\S+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)", used)
+            assert match, f"{path.name}: {used}"
+            commits.setdefault(match[1], set()).add(match.groups()[1:])
+    assert commits
+    assert all(len(found) == 1 for found in commits.values()), commits
+
+
+def test_the_command_of_the_bug_form_prints_versions():
+    (form,) = (path for path in FORMS if path.name == "bug_report.yml")
+    fields = {field.get("id"): field["attributes"] for field in parsed(form)["body"]}
+    (command,) = re.findall("`(.+)`", fields["versions"]["description"])
+    python, *rest = shlex.split(command)
+    assert python == "python"
+    said = subprocess.check_output([sys.executable, *rest], text=True, cwd=ROOT)  # noqa: S603
+    for name in ("sklearn: ", "numpy: ", "scipy: "):
+        assert name in said
+    assert re.search(r"skspectralnet: \d\S+ torch: \d", said)
