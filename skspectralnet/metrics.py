@@ -139,7 +139,7 @@ def normalized_cut(graph, labels):
 def orthonormality_error(embedding, row_weights=None):
     r"""How far the columns of an embedding are from orthonormal.
 
-    .. math:: \max \left| Y^T M Y \,/ \textstyle\sum_i m_i - I \right|
+    .. math:: \max \left| Y^T M Y / \sum_i m_i - I \right|
 
     the largest entry, of either sign.
 
