@@ -246,7 +246,7 @@ class Autoencoder(NetworkTransformer):
         "random_state": ["random_state"],
     }
 
-    def _fit(self, X):
+    def _fit(self, X, fit_task):
         X = in_memory(validate_rows(self, X, reset=True))
         device = resolve_device(self.device)
         generator = torch_generator(check_random_state(self.random_state))
@@ -258,7 +258,7 @@ class Autoencoder(NetworkTransformer):
         task = self._task(X.shape, device)
         with gradients(device):
             network = self._new_network(X.shape, generator).to(device)
-            self._train(network, rows, order, task, generator)
+            self._train(network, rows, order, task, generator, fit_task)
             test = order[: task.n_held_out or _MAX_HELD_OUT]
             self.reconstruction_error_ = _mean_loss(network, rows, test, task)
         self.network_ = CodeMap(rows.center, rows.scale, *network)
@@ -306,7 +306,7 @@ class Autoencoder(NetworkTransformer):
             MLP(sizes[::-1], self.activation, generator),
         )
 
-    def _train(self, network, rows, order, task, generator):
+    def _train(self, network, rows, order, task, generator, fit_task):
         """Train encoder and decoder in place; set the curves."""
         held_out = order[: task.n_held_out]
         batches = _random_batches(order[task.n_held_out :], task.batch_size, generator)
@@ -321,6 +321,7 @@ class Autoencoder(NetworkTransformer):
 
         watch = validate if len(held_out) else None
         self._run_training(
+            fit_task,
             partial(train, network, epoch_losses, validate=watch),
             "autoencoder",
             "reconstruction loss",

@@ -275,6 +275,10 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     Columns are centred and divided by one common number, which keeps the ratios of
     distances; where columns have different units, scale them before.
 
+    With scikit-learn 1.9 or later `set_callbacks` takes its callbacks: they are told of
+    each stage and epoch, and get the fitted estimator at the end of the fit, since the
+    alignment follows the training.
+
     References
     ----------
     .. [1] U. Shaham, K. Stanton, H. Li, B. Nadler, R. Basri, Y. Kluger,
@@ -409,7 +413,10 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
             )
         return self.n_components
 
-    def _fit(self, X, graph=None, **known):
+    def _n_tasks(self, **known):
+        return super()._n_tasks(**known) + 1  # the clusters
+
+    def _fit(self, X, fit_task, graph=None, **known):
         X = validate_rows(self, X, reset=True)
         constraints = known_pairs(X.shape[0], **known)
         # What is asked for; with "auto" at least as many as there are labels.
@@ -419,10 +426,15 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         elif constraints is not None:
             self._check_names(constraints.labels)
         rng = check_random_state(self.random_state)
-        found = self._fit_spectral(X, constraints, rng, graph=graph, **known)
-        Z = like_rows(found.Z, X)
+        found = self._fit_spectral(X, constraints, rng, fit_task, graph=graph, **known)
+        with fit_task.stage("clusters"):
+            Z = like_rows(found.Z, X)
+            self._find_clusters(Z, found.learned, constraints, rng)
+
+    def _find_clusters(self, Z, learned, constraints, rng):
+        """Cluster the embedding of the rows learned from; label all rows."""
         self._assignment = fit_assignment(
-            Z[found.learned],
+            Z[learned],
             self._n_asked,
             self.assign_labels,
             n_init=self.n_init,

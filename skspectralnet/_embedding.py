@@ -40,8 +40,9 @@ from skspectralnet._spectral import (
     fit_map,
     new_map,
 )
+from skspectralnet._tasks import Epochs
 from skspectralnet._tensors import forward_in_blocks, resolve_device, torch_generator
-from skspectralnet._training import gradients
+from skspectralnet._training import Interrupts, gradients
 from skspectralnet._validation import (
     HasMethods,
     StrOptions,
@@ -50,6 +51,7 @@ from skspectralnet._validation import (
     share,
 )
 from skspectralnet._whole_graph import (
+    POLISH_EPOCHS,
     GraphReader,
     align_to_graph,
     epoch_steps,
@@ -84,6 +86,12 @@ _MOST_CALLABLE_ROWS = 20_000
 # Up to so many rows the whole graph is solved for its eigenvectors; beyond, the
 # neighbour graph of so many random rows.
 _SOLVED_ROWS = 200_000
+# The stages that callbacks are told of, those that have nothing to do included.
+_BATCH_STAGES = ("encoder", "metric learner", "spectral map", "alignment", "embedding")
+_GRAPH_STAGES = (
+    *("encoder", "metric learner", "neighbor graph", "eigenvectors"),
+    *("spectral map", "alignment", "embedding"),
+)
 # A squared Grassmann distance that deserves a warning, as a share of the largest.
 _FAR = 0.1
 _TOO_FEW_DISTINCT = (
@@ -230,7 +238,7 @@ class _BaseSpectralNet(RowTransformer):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Sparse rows are densified a batch at a time.
         y : Ignored
-            Present for API consistency.
+            Present for API consistency; callbacks are given it.
         partial_labels : array-like of int of shape (n_samples,), default=None
             Label of each row from 0, -1 where it is unknown. Whatever their distance
             and their neighbours say, rows with the same label attract each other in
@@ -260,6 +268,7 @@ class _BaseSpectralNet(RowTransformer):
         """
         return self._replace_fit(
             X,
+            y,
             partial_labels=partial_labels,
             must_link=must_link,
             cannot_link=cannot_link,
@@ -268,7 +277,11 @@ class _BaseSpectralNet(RowTransformer):
 
     # --- the stages of the fit
 
-    def _fit_spectral(self, X, constraints, rng, *, graph=None, **known):
+    def _n_tasks(self, graph=None, **known):
+        whole = graph is not None or self.neighbors_in == "data"
+        return len(_GRAPH_STAGES if whole else _BATCH_STAGES)
+
+    def _fit_spectral(self, X, constraints, rng, fit_task, *, graph=None, **known):
         """The stages from the rows to the aligned eigenvectors.
 
         `known` is what `constraints` were made of, for a stage that takes it too.
@@ -286,20 +299,22 @@ class _BaseSpectralNet(RowTransformer):
         # As they are now: parameters set after fit wait for the next one.
         self._unit_codes = self.metric == "cosine"
         self._network_sees_codes = self.network_input == "code"
-        codes = self._fit_encoder(learned, rng)  # (n_learned, n_codes)
-        points = self._fit_metric_learner(codes, constraints, known, rng)
+        codes = self._fit_encoder(learned, rng, fit_task)  # (n_learned, n_codes)
+        points = self._fit_metric_learner(codes, constraints, known, rng, fit_task)
         inputs = codes if self._network_sees_codes else points
         reader = self._reader(inputs, points, constraints, device, whole)
         generator = torch_generator(rng)
         with gradients(device):
             if whole:
-                self._fit_graph(
-                    *self._graph_readers(reader, graph, rng), rng, generator
-                )
+                with fit_task.stage("neighbor graph"):
+                    readers = self._graph_readers(reader, graph, rng)
+                self._fit_graph(*readers, rng, generator, fit_task)
             else:
-                mlp = self._fit_network(reader, generator)
-                self._align(reader, mlp, generator)
-        Z = self._fix_signs(X)  # (n_samples, n_components)
+                mlp = self._fit_network(reader, generator, fit_task)
+                with fit_task.stage("alignment"):
+                    self._align(reader, mlp, generator)
+        with fit_task.stage("embedding"):
+            Z = self._fix_signs(X)  # (n_samples, n_components)
         return Spectral(Z, slice(None) if rows is None else rows)
 
     def _rows_to_learn_from(self, n_samples, constraints, graph, rng):
@@ -325,7 +340,7 @@ class _BaseSpectralNet(RowTransformer):
                 "learner; got metric_learner=None."
             )
 
-    def _fit_encoder(self, X, rng):
+    def _fit_encoder(self, X, rng, fit_task):
         """Fit `encoder_` and return the codes, X itself without an encoder."""
         encoder = self.encoder
         if encoder == "auto":
@@ -335,12 +350,13 @@ class _BaseSpectralNet(RowTransformer):
         elif encoder is not None:
             encoder = _seeded(clone(encoder), rng)
         self.encoder_ = encoder
-        if encoder is not None:
-            X = _floats(X)
-            if self.encoder == "auto":
-                _check_magnitude(X)
-            _fit_stage(encoder, X, "encoder")
-        return self._codes(X)
+        with fit_task.stage("encoder", fits=encoder):
+            if encoder is not None:
+                X = _floats(X)
+                if self.encoder == "auto":
+                    _check_magnitude(X)
+                _fit_stage(encoder, X, "encoder")
+            return self._codes(X)
 
     def _codes(self, X):
         """What the metric learner sees."""
@@ -364,7 +380,7 @@ class _BaseSpectralNet(RowTransformer):
             return TruncatedSVD(width, random_state=seed)
         return PCA(width, random_state=seed)
 
-    def _fit_metric_learner(self, codes, constraints, known, rng):
+    def _fit_metric_learner(self, codes, constraints, known, rng, fit_task):
         """Fit `metric_learner_` and return the points: where distances are taken."""
         learner = self.metric_learner
         if learner == "auto":
@@ -376,10 +392,11 @@ class _BaseSpectralNet(RowTransformer):
         elif learner is not None:
             learner = _seeded(clone(learner), rng)
         self.metric_learner_ = learner
-        if learner is not None:
-            own = isinstance(learner, SiameseEmbedding)
-            _fit_stage(learner, codes, "metric_learner", **(known if own else {}))
-        return self._points(codes)
+        with fit_task.stage("metric learner", fits=learner):
+            if learner is not None:
+                own = isinstance(learner, SiameseEmbedding)
+                _fit_stage(learner, codes, "metric_learner", **(known if own else {}))
+            return self._points(codes)
 
     def _points(self, codes):
         if self.metric_learner_ is None:
@@ -494,19 +511,19 @@ class _BaseSpectralNet(RowTransformer):
             points, self.affinity, n_neighbors, gamma=gamma, random_state=rng
         )
 
-    def _fit_graph(self, reader, solved, rng, generator):
+    def _fit_graph(self, reader, solved, rng, generator, fit_task):
         """Learn the eigenvectors of the graph of all rows; set what they tell."""
         task = reader.task
-        pairs = exact_pairs(solved, rng)
+        with fit_task.stage("eigenvectors"):
+            pairs = exact_pairs(solved, rng)
         if self.init == "spectral":
-            mlp = self._regress(solved, pairs, generator)
-            best = polished(reader, mlp, pairs, self._schedule(), generator)
-            if best.interrupted:
-                self._warn_of_interrupt()
-            fitted = best.fit
+            mlp = self._regress(solved, pairs, generator, fit_task)
+            fitted = self._polish(reader, mlp, pairs, generator, fit_task)
         else:
-            mlp = self._fit_edges(reader, generator)
-            fitted = align_to_graph(reader, mlp, pairs if solved is reader else None)
+            mlp = self._fit_edges(reader, generator, fit_task)
+            exact = pairs if solved is reader else None
+            with fit_task.stage("alignment"):
+                fitted = align_to_graph(reader, mlp, exact)
         self._keep_map(
             reader.inputs, fitted.mlp, fitted.pairs, task, fitted.largest_degree
         )
@@ -525,13 +542,13 @@ class _BaseSpectralNet(RowTransformer):
             reader, layer_sizes(hidden), n_outputs, self.activation, generator
         )
 
-    def _regress(self, reader, pairs, generator):
+    def _regress(self, reader, pairs, generator, fit_task):
         """A network that has learned exact eigenvectors."""
         targets = regression_targets(pairs, reader.task)
         mlp = self._graph_network(reader, len(targets.eigenvalues), generator)
-        self._run_training(
+        self._train_map(
+            fit_task,
             partial(regress, reader, targets, mlp, generator=generator),
-            "spectral map",
             "regression loss",
             policy="one_cycle",
             n_steps=epoch_steps(len(reader.nodes)),
@@ -540,12 +557,28 @@ class _BaseSpectralNet(RowTransformer):
         )
         return mlp
 
-    def _fit_edges(self, reader, generator):
+    def _polish(self, reader, mlp, pairs, generator, fit_task):
+        """The GraphFit of a network, after more training where that helps."""
+        with fit_task.stage("alignment", POLISH_EPOCHS) as stage:
+            best = polished(
+                reader,
+                mlp,
+                pairs,
+                self._schedule(),
+                generator=generator,
+                interrupts=Interrupts(),
+                epochs=Epochs(stage),
+            )
+        if best.interrupted:
+            self._warn_of_interrupt()
+        return best.fit
+
+    def _fit_edges(self, reader, generator, fit_task):
         """A network trained on the spectral loss from random weights."""
         mlp = self._graph_network(reader, n_outputs(reader.task), generator)
-        self._run_training(
+        self._train_map(
+            fit_task,
             partial(fit_edges, reader, mlp, generator=generator),
-            "spectral map",
             "spectral loss",
             tol=_SAMPLED_TOL if self.tol is None else self.tol,
         )
@@ -557,19 +590,24 @@ class _BaseSpectralNet(RowTransformer):
         whole = reader.task.batch_size >= len(reader.inputs)
         return _WHOLE_TOL if whole else _SAMPLED_TOL
 
-    def _fit_network(self, reader, generator):
+    def _fit_network(self, reader, generator, fit_task):
         """Train the perceptron of the map; set the curves."""
         hidden = self.hidden_layer_sizes
         if hidden is None:
             hidden = (128, 128) if len(reader.inputs) >= _SMALL_SAMPLE else (64, 64)
         mlp = new_map(reader, layer_sizes(hidden), self.activation, generator)
-        self._run_training(
+        self._train_map(
+            fit_task,
             partial(fit_map, reader, mlp, generator=generator),
-            "spectral map",
             "spectral loss",
             tol=self._resolve_tol(reader),
         )
         return mlp
+
+    def _train_map(self, fit_task, run, loss, **schedule):
+        """The stage in which the network of the map is trained."""
+        with fit_task.stage("spectral map", self.max_iter) as stage:
+            self._run_training(stage, run, "spectral map", loss, **schedule)
 
     def _align(self, reader, mlp, generator):
         """Replace the batches' orthonorm factors by one matrix; set the eigenvalues."""
@@ -880,6 +918,10 @@ class SpectralNetEmbedding(_BaseSpectralNet):
     ``"symmetric"`` and ``"unnormalized"``, weighted by the degrees for
     ``"random_walk"``. Their signs are fixed by making the largest entry positive.
 
+    With scikit-learn 1.9 or later `set_callbacks` takes its callbacks: they are told of
+    each stage and epoch, and get the fitted estimator at the end of the fit, since the
+    alignment follows the training.
+
     References
     ----------
     .. [1] U. Shaham, K. Stanton, H. Li, B. Nadler, R. Basri, Y. Kluger,
@@ -984,12 +1026,12 @@ class SpectralNetEmbedding(_BaseSpectralNet):
             )
         return n_components
 
-    def _fit(self, X, graph=None, **known):
+    def _fit(self, X, fit_task, graph=None, **known):
         X = validate_rows(self, X, reset=True)
         constraints = known_pairs(X.shape[0], **known)
         rng = check_random_state(self.random_state)
-        Z = self._fit_spectral(X, constraints, rng, graph=graph, **known).Z
-        self.embedding_ = like_rows(Z, X)
+        found = self._fit_spectral(X, constraints, rng, fit_task, graph=graph, **known)
+        self.embedding_ = like_rows(found.Z, X)
 
 
 def _floats(X):

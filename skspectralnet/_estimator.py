@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._rows import dense_rows, validate_rows
+from skspectralnet._tasks import Epochs, FitTask
 from skspectralnet._tensors import forward_in_blocks, resolve_device
 from skspectralnet._training import (
     Interrupts,
@@ -22,13 +23,22 @@ from skspectralnet._training import (
     Schedule,
     progress_bar,
 )
-from skspectralnet._validation import fit_context
+from skspectralnet._validation import (
+    CallbackSupportMixin,
+    fit_context,
+    with_callbacks,
+)
 
 
-class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class RowTransformer(
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
     """A transformer of rows that a network learns.
 
-    A subclass has ``_fit(X, **known)``, which sets the fitted attributes.
+    A subclass has ``_fit(X, fit_task, **known)``, which sets the fitted attributes.
     """
 
     def __sklearn_tags__(self):
@@ -64,7 +74,7 @@ class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Sparse rows are densified a batch at a time.
         y : Ignored
-            Present for API consistency.
+            Present for API consistency; callbacks are given it.
 
         Returns
         -------
@@ -76,17 +86,30 @@ class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ValueError, TypeError
             If a parameter or X cannot be used; the message says which and why.
         """
-        return self._replace_fit(X)
+        return self._replace_fit(X, y)
 
     @fit_context(prefer_skip_nested_validation=False)
-    def _replace_fit(self, X, **known):
+    @with_callbacks
+    def _replace_fit(self, X, y, **known):
         """Fit a fresh state and put it in the place of the old one at the end."""
+        context = self._init_callback_context(max_subtasks=self._n_tasks(**known))
+        fit_task = FitTask(context, self, X, y)
+        fit_task.begin()
         fresh = copy.copy(self)
         for name in [n for n in vars(fresh) if n.endswith("_") and n[0] != "_"]:
             delattr(fresh, name)
-        fresh._fit(X, **known)
-        self.__dict__ = vars(fresh)
+        fresh._fit(X, fit_task, **known)
+        before, self.__dict__ = vars(self), vars(fresh)
+        try:
+            fit_task.end(reconstruction_attributes={})
+        except BaseException:
+            self.__dict__ = before
+            raise
         return self
+
+    def _n_tasks(self, **known):
+        """The most parts of the fit that callbacks are told of: here, epochs."""
+        return self.max_iter
 
     def _schedule(self):
         """The Schedule as the parameters say."""
@@ -99,14 +122,16 @@ class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         )
 
     def _run_training(
-        self, run, stage, loss, *, lower=("learning_rate_init",), **schedule
+        self, fit_task, run, stage, loss, *, lower=("learning_rate_init",), **schedule
     ):
         """Train as the parameters say and keep the curves.
 
         Parameters
         ----------
+        fit_task : FitTask
+            What the epochs are the parts of.
         run : callable
-            Trains as ``run(schedule, interrupts=..., progress=...)``; returns the
+            Trains as ``run(schedule, interrupts=..., epochs=...)``; returns the
             History.
         stage, loss : str
             Their names, for the bar, the warnings and the error.
@@ -118,7 +143,8 @@ class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         planned = self._schedule()._replace(**schedule)
         try:
             with progress_bar(self.verbose, stage, self.max_iter) as progress:
-                history = run(planned, interrupts=Interrupts(), progress=progress)
+                epochs = Epochs(fit_task, progress)
+                history = run(planned, interrupts=Interrupts(), epochs=epochs)
         except NonFiniteLossError as error:
             values = ", ".join(f"{name}={getattr(self, name)}" for name in lower)
             raise ValueError(
@@ -143,7 +169,7 @@ class RowTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.n_iter_ = len(history.loss_curve)
         if history.interrupted:
             self._warn_of_interrupt()
-        elif not history.converged:
+        elif not (history.converged or history.stopped):
             warnings.warn(
                 f"The {loss} was still falling at max_iter={self.max_iter} epochs. "
                 "Raise max_iter, or tol to stop earlier.",

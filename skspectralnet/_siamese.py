@@ -268,7 +268,7 @@ class SiameseEmbedding(NetworkTransformer):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Sparse rows are densified a batch at a time.
         y : Ignored
-            Present for API consistency.
+            Present for API consistency; callbacks are given it.
         partial_labels : array-like of int of shape (n_samples,), default=None
             Label of each row from 0, -1 where it is unknown. Rows with the same label
             attract each other, rows with different ones repel each other, whatever
@@ -290,22 +290,23 @@ class SiameseEmbedding(NetworkTransformer):
         """
         return self._replace_fit(
             X,
+            y,
             partial_labels=partial_labels,
             must_link=must_link,
             cannot_link=cannot_link,
         )
 
-    def _fit(self, X, partial_labels=None, must_link=None, cannot_link=None):
+    def _fit(self, X, fit_task, **known):
         X = in_memory(validate_rows(self, X, reset=True))
         device = resolve_device(self.device)
         rng = check_random_state(self.random_state)
-        constraints = known_pairs(X.shape[0], partial_labels, must_link, cannot_link)
+        constraints = known_pairs(X.shape[0], **known)
         pairs = self._find_pairs(X, constraints, rng)
         self.n_components_ = self.n_components
         if self.n_components == "auto":
             self.n_components_ = min(_MAX_COMPONENTS, X.shape[1])
         with gradients(device):
-            network = self._train(pairs, device, rng)
+            network = self._train(pairs, device, rng, fit_task)
         self.network_ = RowMap(pairs.rows.center, pairs.rows.scale, network.folded())
 
     def _find_pairs(self, X, constraints, rng):
@@ -332,7 +333,7 @@ class SiameseEmbedding(NetworkTransformer):
             partners = constraints.overrule(partners)
         return _Pairs(rows, partners, constraints)
 
-    def _train(self, pairs, device, rng):
+    def _train(self, pairs, device, rng, fit_task):
         """A trained network; sets the curves."""
         n_samples = len(pairs.rows)
         generator = torch_generator(rng)
@@ -357,6 +358,7 @@ class SiameseEmbedding(NetworkTransformer):
 
         watch = validate if n_held_out else None
         self._run_training(
+            fit_task,
             partial(train, network, epoch_losses, validate=watch),
             "siamese",
             "siamese loss",

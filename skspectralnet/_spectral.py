@@ -167,7 +167,7 @@ def new_map(reader, hidden_layer_sizes, activation, generator):
     return placed_mlp(read, n_rows, layers, activation, generator).to(task.device)
 
 
-def fit_map(reader, mlp, schedule, *, generator, interrupts, progress):
+def fit_map(reader, mlp, schedule, *, generator, interrupts, epochs):
     """Train the perceptron of the spectral map.
 
     Parameters
@@ -178,7 +178,7 @@ def fit_map(reader, mlp, schedule, *, generator, interrupts, progress):
     schedule : Schedule
     generator : torch.Generator
     interrupts : Interrupts
-    progress : callable
+    epochs : Epochs
 
     Returns
     -------
@@ -218,7 +218,7 @@ def fit_map(reader, mlp, schedule, *, generator, interrupts, progress):
         schedule,
         validate=validate,
         interrupts=interrupts,
-        progress=progress,
+        epochs=epochs,
     )
 
 

@@ -38,7 +38,8 @@ class History(NamedTuple):
     loss_curve: list  # mean training loss of each epoch
     validation_loss_curve: list | None
     converged: bool
-    interrupted: bool
+    interrupted: bool  # by Ctrl-C
+    stopped: bool  # by what is told of the epochs
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -143,7 +144,7 @@ def count_held_out(n_samples, share, *, least, most):
     return n_held_out if n_held_out >= least else 0
 
 
-def train(module, epoch_losses, schedule, *, validate=None, interrupts, progress):
+def train(module, epoch_losses, schedule, *, validate=None, interrupts, epochs):
     """Train a module until its loss stops improving; keep its best weights.
 
     AdamW (Loshchilov and Hutter, 2019) makes the steps; the policy of the schedule
@@ -168,8 +169,10 @@ def train(module, epoch_losses, schedule, *, validate=None, interrupts, progress
     validate : callable or None
         Returns the monitored loss as a float; None monitors the training loss.
     interrupts : Interrupts
-    progress : callable
-        Called after each epoch as ``progress(loss)``.
+    epochs : Epochs
+        Told of each epoch by ``begin()``, which may come again before ``end(loss)``,
+        the loss being the monitored one. ``end`` returns whether to stop there.
+        ``leave()`` is called in an epoch that is not made to its end.
 
     Returns
     -------
@@ -181,11 +184,12 @@ def train(module, epoch_losses, schedule, *, validate=None, interrupts, progress
         After three halvings of the learning rate.
     """
     losses, monitored, failures = [], [], 0
-    converged = interrupted = False
+    converged = interrupted = stopped = False
     policy, best_weights = _POLICIES[schedule.policy](schedule), _weights(module)
     optimizer = _optimizer(module, schedule)
     try:
-        while len(losses) < schedule.max_iter and not converged:
+        while len(losses) < schedule.max_iter and not (converged or stopped):
+            epochs.begin()
             loss = _run_epoch(optimizer, epoch_losses(), policy)
             value = loss if validate is None else validate()
             if not (math.isfinite(loss) and math.isfinite(value)):
@@ -198,21 +202,23 @@ def train(module, epoch_losses, schedule, *, validate=None, interrupts, progress
                 continue
             losses.append(loss)
             monitored.append(value)
-            progress(value)
             if policy.update(value):
                 best_weights = _weights(module)
             if policy.decay():
                 module.load_state_dict(best_weights)
             converged = policy.finished
+            stopped = epochs.end(value)
     except KeyboardInterrupt:
         interrupts.accept()
         interrupted = True
+        epochs.leave()
     module.load_state_dict(best_weights)
     return History(
         loss_curve=losses,
         validation_loss_curve=None if validate is None else monitored,
         converged=converged,
         interrupted=interrupted,
+        stopped=stopped,
     )
 
 

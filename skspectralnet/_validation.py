@@ -1,5 +1,6 @@
 """The only file that imports private scikit-learn modules."""
 
+import contextlib
 import numbers
 
 from sklearn.base import _fit_context as fit_context
@@ -11,6 +12,7 @@ from sklearn.utils._param_validation import (
 )
 
 __all__ = [
+    "CallbackSupportMixin",
     "HasMethods",
     "Interval",
     "StrOptions",
@@ -19,7 +21,39 @@ __all__ = [
     "check_matplotlib_support",
     "fit_context",
     "share",
+    "with_callbacks",
 ]
+
+
+class NoContext:
+    """Stands for the context of a fit task where there are no callbacks."""
+
+    def subcontext(self, **task):
+        return self
+
+    def call_on_fit_task_begin(self, **told):
+        return self
+
+    def call_on_fit_task_end(self, **told):
+        return False
+
+    def propagate_callback_context(self, sub_estimator):
+        return contextlib.nullcontext()
+
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn has callbacks since 1.9
+
+    class CallbackSupportMixin:
+        """Stands for the mixin, without `set_callbacks`."""
+
+        def _init_callback_context(self, **task):
+            return NoContext()
+
+    def with_callbacks(method):
+        """Stands for the decorator."""
+        return method
 
 
 def at_least(bound, kind=numbers.Integral):

@@ -30,7 +30,7 @@ from skspectralnet._losses import (
 )
 from skspectralnet._network import MLP, orthonormalizer, placed_mlp
 from skspectralnet._tensors import forward_in_blocks, to_tensor
-from skspectralnet._training import Interrupts, train
+from skspectralnet._training import train
 
 # Eigenvectors learned beside those asked for, and eigenvalues known beyond them to
 # find a gap.
@@ -46,7 +46,7 @@ _STEPS_POWER, _STEPS_SHARE, _LEAST_STEPS, _MOST_STEPS = 0.75, 30.0, 1, 80
 # Steps and rows of an epoch of the spectral loss, and those that decide when it ends.
 _EPOCH_STEPS, _MONITORED_EDGES = 25, 4096
 # Polishing: epochs, and the learning rate as a share of the one given.
-_POLISH_EPOCHS, _POLISH_RATE = 10, 0.02
+POLISH_EPOCHS, _POLISH_RATE = 10, 0.02
 
 
 class ApproximationError(NamedTuple):
@@ -309,7 +309,7 @@ def regress(reader, targets, mlp, schedule, *, generator, **hooks):
         Of one cycle.
     generator : torch.Generator
     **hooks
-        `interrupts` and `progress` of the training.
+        `interrupts` and `epochs` of the training.
 
     Returns
     -------
@@ -375,7 +375,7 @@ def fit_edges(reader, mlp, schedule, *, generator, n_steps=_EPOCH_STEPS, **hooks
     n_steps : int
         Of an epoch.
     **hooks
-        `interrupts` and `progress` of the training.
+        `interrupts` and `epochs` of the training.
 
     Returns
     -------
@@ -403,7 +403,7 @@ def fit_edges(reader, mlp, schedule, *, generator, n_steps=_EPOCH_STEPS, **hooks
     return train(mlp, losses, schedule, validate=validate, **hooks)
 
 
-def polished(reader, mlp, pairs, schedule, generator):
+def polished(reader, mlp, pairs, schedule, *, generator, **hooks):
     """A network after a short training on the spectral loss, if that brings it nearer.
 
     Parameters
@@ -414,6 +414,8 @@ def polished(reader, mlp, pairs, schedule, generator):
         The exact ones, of the graph of `reader` or of a sample of its rows.
     schedule : Schedule
     generator : torch.Generator
+    **hooks
+        `interrupts` and `epochs` of the training, of `POLISH_EPOCHS` at most.
 
     Returns
     -------
@@ -424,10 +426,10 @@ def polished(reader, mlp, pairs, schedule, generator):
     n_steps = min(epoch_steps(len(reader.nodes)), _EPOCH_STEPS)
     candidate = MLP.from_arrays(mlp.to_arrays()).float()
     schedule = schedule._replace(
-        max_iter=_POLISH_EPOCHS,
+        max_iter=POLISH_EPOCHS,
         learning_rate=_POLISH_RATE * schedule.learning_rate,
         tol=0.0,
-        n_iter_no_change=_POLISH_EPOCHS,
+        n_iter_no_change=POLISH_EPOCHS,
         policy="one_cycle",
         n_steps=n_steps,
     )
@@ -437,8 +439,7 @@ def polished(reader, mlp, pairs, schedule, generator):
         schedule,
         n_steps=n_steps,
         generator=generator,
-        interrupts=Interrupts(),
-        progress=lambda loss: None,
+        **hooks,
     )
     exact = pairs if known else None
     fits = [align_to_graph(reader, one, exact) for one in (mlp, candidate)]

@@ -25,6 +25,7 @@ TABLE = {
     "_assignment": (0, {"numpy", "scipy", "sklearn"}, set()),
     "_constraints": (0, {"numpy", "scipy", "sklearn"}, set()),
     "_drift": (0, {"numpy", "sklearn"}, set()),
+    "_tasks": (0, set(), set()),
     "_training": (0, {"torch"}, {"tqdm"}),
     "_estimator": (1, {"numpy", "sklearn"}, set()),
     "_autoencoder": (2, {"numpy", "sklearn", "torch"}, set()),

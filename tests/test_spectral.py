@@ -27,7 +27,9 @@ from skspectralnet._spectral import (
     joint_loss,
     new_map,
 )
+from skspectralnet._tasks import Epochs, FitTask
 from skspectralnet._training import Interrupts, Schedule
+from skspectralnet._validation import NoContext
 
 LAPLACIANS = ["random_walk", "symmetric", "unnormalized"]
 
@@ -124,7 +126,7 @@ def train_linear(reader, seed, n_outputs=6):
         Schedule(300, 0.05, 0.0, 1e-6, 20),
         generator=random,
         interrupts=Interrupts(),
-        progress=lambda loss: None,
+        epochs=Epochs(FitTask(NoContext(), None, None, None)),
     )
     pairs = align(reader, mlp.double(), generator=random).pairs
     outputs = mlp(torch.eye(n, dtype=torch.float64)).detach().numpy()
@@ -358,7 +360,7 @@ def test_held_out_rows_are_never_trained_on(n, n_held_out, rng):
         Schedule(3, 0.01, 0.0, 1e-2, 5),
         generator=random,
         interrupts=Interrupts(),
-        progress=lambda loss: None,
+        epochs=Epochs(FitTask(NoContext(), None, None, None)),
     )
     asked = recorder.asked
     n_parts = n_held_out // 125

@@ -38,14 +38,32 @@ def schedule(**changes):
     return Schedule(**{**settings, **changes})
 
 
-def run(module, epoch_losses, validate=None, interrupts=None, seen=None, **changes):
+class Told:
+    """What is told of the epochs: the losses and the names of the calls, in order."""
+
+    def __init__(self, stop_at=None):
+        self.calls, self.losses, self.stop_at = [], [], stop_at
+
+    def begin(self):
+        self.calls.append("begin")
+
+    def end(self, loss):
+        self.calls.append("end")
+        self.losses.append(loss)
+        return len(self.losses) == self.stop_at
+
+    def leave(self):
+        self.calls.append("leave")
+
+
+def run(module, epoch_losses, validate=None, interrupts=None, told=None, **changes):
     return train(
         module,
         epoch_losses,
         schedule(**changes),
         validate=validate,
         interrupts=interrupts or Interrupts(),
-        progress=(lambda loss: None) if seen is None else seen.append,
+        epochs=told or Told(),
     )
 
 
@@ -208,10 +226,11 @@ def test_loss_curve_holds_the_means_of_the_epochs():
 
 
 def test_max_iter_ends_without_convergence():
-    module, seen = Scalar(0.0), []
-    history = run(module, falling(module), max_iter=7, seen=seen)
+    module, told = Scalar(0.0), Told()
+    history = run(module, falling(module), max_iter=7, told=told)
     assert len(history.loss_curve) == 7
-    assert seen == history.loss_curve
+    assert told.losses == history.loss_curve
+    assert told.calls == ["begin", "end"] * 7
     assert not history.converged
 
 
@@ -364,7 +383,35 @@ def test_validation_that_is_no_number_counts_as_a_failure():
     assert len(history.loss_curve) == 2
 
 
-# --- interrupts
+# --- ends that are asked for
+
+
+@pytest.mark.parametrize("policy", ["plateau", "one_cycle"])
+@pytest.mark.parametrize("epoch", [1, 2, 4])
+def test_stopped_after_an_epoch_with_the_best_weights(epoch, policy):
+    module, told = Scalar(0.0), Told(stop_at=epoch)
+    validate, notes = scripted(module, [3.0, 1.0, 2.0, 0.5, 0.1])
+    history = run(module, falling(module), validate, told=told, policy=policy)
+    assert history.stopped
+    assert not history.converged
+    assert not history.interrupted
+    assert len(history.loss_curve) == len(told.losses) == epoch
+    assert told.calls == ["begin", "end"] * epoch
+    assert module.x.item() == notes[[None, 0, 1, 1, 3][epoch]]
+
+
+def test_an_epoch_made_once_more_ends_once():
+    module, told = Scalar(0.5), Told()
+    losses, _ = with_failures(module, {1, 2})
+    run(module, losses, max_iter=3, told=told)
+    once, thrice = ["begin", "end"], ["begin", "begin", "begin", "end"]
+    assert told.calls == [*once, *thrice, *once]
+
+
+def test_an_interrupted_epoch_is_left():
+    module, told = Scalar(0.0), Told()
+    assert run(module, interrupted_in(module, 1)[0], told=told).interrupted
+    assert told.calls == ["begin", "end", "begin", "leave"]
 
 
 def interrupted_in(module, epoch):

@@ -34,7 +34,9 @@ from skspectralnet._eigen import (
 from skspectralnet._losses import edge_form, row_gram
 from skspectralnet._rows import Rows, center_and_scale
 from skspectralnet._spectral import SpectralTask
+from skspectralnet._tasks import Epochs, FitTask
 from skspectralnet._training import Interrupts, Schedule
+from skspectralnet._validation import NoContext
 from skspectralnet._whole_graph import (
     GraphReader,
     align_to_graph,
@@ -47,6 +49,10 @@ from skspectralnet._whole_graph import (
 )
 
 LAPLACIANS = ("random_walk", "symmetric", "unnormalized")
+HOOKS = {
+    "interrupts": Interrupts(),
+    "epochs": Epochs(FitTask(NoContext(), None, None, None)),
+}
 
 
 def reader_of(X, graph, laplacian="random_walk", n_components=3, **params):
@@ -179,9 +185,8 @@ def learn(reader, pairs, epochs=40, seed=0):
         reader, [64, 64], len(targets.eigenvalues), "gelu", generator(seed)
     )
     schedule = Schedule(epochs, 5e-3, 1e-4, 0.0, epochs, "one_cycle", 10)
-    hooks = {"interrupts": Interrupts(), "progress": lambda loss: None}
     history = regress(
-        reader, targets, mlp, schedule, generator=generator(seed), **hooks
+        reader, targets, mlp, schedule, generator=generator(seed), **HOOKS
     )
     return mlp, targets.vectors, history
 
@@ -248,7 +253,7 @@ def test_polishing_is_kept_only_where_it_helps(monkeypatch):
     good, poor = learn(reader, pairs)[0], learn(reader, pairs, epochs=3)[0]
     schedule = Schedule(40, 5e-3, 1e-4, 0.0, 40)
     for mlp in (good, poor):
-        best = polished(reader, mlp, pairs, schedule, generator())
+        best = polished(reader, mlp, pairs, schedule, generator=generator(), **HOOKS)
         after = align_to_graph(reader, best.mlp, pairs).error.distance
         before = best.fit.error.distance_before_polish
         assert best.fit.error.distance == after
@@ -257,7 +262,8 @@ def test_polishing_is_kept_only_where_it_helps(monkeypatch):
         if best.mlp is mlp:
             assert after == pytest.approx(before)
     monkeypatch.setattr(_whole_graph, "_POLISH_RATE", 1e3)  # ruins any network
-    assert polished(reader, good, pairs, schedule, generator()).mlp is good
+    best = polished(reader, good, pairs, schedule, generator=generator(), **HOOKS)
+    assert best.mlp is good
 
 
 # --- the estimators

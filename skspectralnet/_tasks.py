@@ -1,0 +1,106 @@
+"""The tasks of a fit, of which scikit-learn's callbacks are told."""
+
+import contextlib
+
+
+class FitTask:
+    """A whole fit or a stage of it: a node in scikit-learn's tree of fit tasks.
+
+    Parameters
+    ----------
+    context : CallbackContext
+        Of scikit-learn, or what stands for it where it has no callbacks.
+    estimator : estimator
+        The one whose `fit` was called.
+    X, y : object
+        What it was called with.
+    """
+
+    def __init__(self, context, estimator, X, y):
+        self._context = context
+        self._told = {"estimator": estimator, "X": X, "y": y}
+
+    def begin(self):
+        """Tell the callbacks that the task begins."""
+        self._context.call_on_fit_task_begin(**self._told)
+
+    def end(self, **fitted):
+        """Tell the callbacks that the task has ended.
+
+        Parameters
+        ----------
+        **fitted
+            ``reconstruction_attributes={}`` where the estimator is fitted.
+
+        Returns
+        -------
+        bool
+            Whether a callback asks for no more tasks of this kind.
+        """
+        return self._context.call_on_fit_task_end(**self._told, **fitted)
+
+    def subtask(self, name, n_subtasks=0):
+        """A task of at most so many parts inside this one; it has not begun."""
+        context = self._context.subcontext(task_name=name, max_subtasks=n_subtasks)
+        return FitTask(context, **self._told)
+
+    @contextlib.contextmanager
+    def stage(self, name, n_epochs=0, *, fits=None):
+        """A subtask around some lines, which ends where they do not raise.
+
+        Parameters
+        ----------
+        name : str
+        n_epochs : int
+            The most that are made in it.
+        fits : estimator or None
+            The one that is fitted in it. Callbacks for all levels are handed on to
+            it, and its tasks are those of the stage, if it supports callbacks.
+
+        Yields
+        ------
+        FitTask
+        """
+        task = self.subtask(name, n_epochs)
+        handed_on = contextlib.nullcontext()
+        if hasattr(fits, "set_callbacks"):
+            handed_on = task._context.propagate_callback_context(fits)
+        with handed_on:
+            task.begin()
+            yield task
+            task.end()
+
+
+class Epochs:
+    """The epochs of a training: each is a task, and a step of the progress bar.
+
+    Parameters
+    ----------
+    fit_task : FitTask
+        What they are the parts of.
+    progress : callable or None
+        Called after each epoch as ``progress(loss)``.
+    """
+
+    def __init__(self, fit_task, progress=None):
+        self._fit_task = fit_task
+        self._progress = progress
+        self._running = None
+
+    def begin(self):
+        """Begin an epoch, unless one is running: it is then made once more."""
+        if self._running is None:
+            self._running = self._fit_task.subtask("epoch")
+            self._running.begin()
+
+    def end(self, loss):
+        """End the epoch; return whether a callback asks for it to be the last."""
+        if self._progress is not None:
+            self._progress(loss)
+        return self.leave()
+
+    def leave(self):
+        """End an epoch where it is, if one is running."""
+        # A callback that raises has been told: it must not be told again.
+        epoch, self._running = self._running, None
+        return epoch is not None and epoch.end()
