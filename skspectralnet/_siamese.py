@@ -44,9 +44,6 @@ _MAX_EPOCH_STEPS = 100
 _NEGATIVES = 64
 # Of what is known about pairs, so many pairs of each kind join a step.
 _KNOWN_PAIRS = 256
-# Of their loss beside that of the neighbours: with 1 the labels of 2 % of USPS make it
-# worse (benchmarks/supervised.py).
-_KNOWN_WEIGHT = 0.2
 # Fewer held-out rows say too little; more cost more than they say.
 _MIN_HELD_OUT, _MAX_HELD_OUT = 200, 2048
 
@@ -415,7 +412,7 @@ def _pair_loss(network, pairs, anchors, task, rng):
     loss = _contrast(_squared(sides[0], sides[1]), negative, task)
     if t or len(apart):
         known = _squared(sides[2], sides[3]), _squared(sides[4], sides[5])
-        loss = loss + _KNOWN_WEIGHT * _contrast(*known, task)
+        loss = loss + _known_weight(pairs.constraints) * _contrast(*known, task)
     return loss
 
 
@@ -425,6 +422,16 @@ def _known(constraints, task, rng):
         return np.empty((0, 2), dtype=np.int64), np.empty((0, 2), dtype=np.int64)
     size = min(_KNOWN_PAIRS, task.batch_size)
     return constraints.sample_together(size, rng), constraints.sample_apart(size, rng)
+
+
+def _known_weight(constraints):
+    """Weight of their loss beside that of the neighbours: the root of their share.
+
+    Between 1, with which each pair counts alike, and the share of rows of which
+    something is known, with which each row does: with 1 the labels of 2 % of USPS make
+    it worse (benchmarks/supervised.py).
+    """
+    return float(np.sqrt(np.mean(constraints.groups >= 0)))
 
 
 def _same_row(anchors, others, constraints):

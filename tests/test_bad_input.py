@@ -1040,6 +1040,7 @@ ODD = st.sampled_from(
 )
 SMALL = SiameseEmbedding(2, hidden_layer_sizes=(8,), max_iter=1)
 VALID = {
+    "subsample": st.sampled_from([None, 2, 10, 1000]),
     "n_clusters": st.one_of(st.integers(1, 12), st.just("auto")),
     "n_components": st.integers(1, 12),
     "drop_first": st.booleans(),

@@ -410,7 +410,7 @@ def test_must_links_pull_two_blobs_together(loss, blobs, global_random_seed, rng
 
     plain = closeness(fitted.fit_transform(X))
     linked = closeness(fitted.fit_transform(X, must_link=pairs))
-    assert linked < 0.5 * plain
+    assert linked < 0.7 * plain
 
 
 @both_losses
