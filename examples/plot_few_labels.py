@@ -1,7 +1,7 @@
 """
-======================
+=======================
 A few labels are enough
-======================
+=======================
 
 Three nested C's with so much noise that they touch. From the rows alone it is hard to
 say where one ends and the next begins. Labels of 60 of the 3,000 rows settle it.
@@ -66,7 +66,7 @@ print(f"with links: adjusted Rand score {adjusted_rand_score(y, linked.labels_):
 # The clusters
 # ------------
 # Ringed rows are those with a label. New rows follow the learned map: no labels are
-# needed to `predict`.
+# needed to ``predict``.
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
 for axis, (name, model) in zip(axes, models.items(), strict=True):
     axis.scatter(*X.T, s=5, c=model.labels_, cmap="viridis", linewidths=0)

@@ -44,7 +44,7 @@ for model in models:
 # %%
 # What they would say anywhere
 # ----------------------------
-# The background has the colour that `predict` gives to each of its points.
+# The background has the colour that ``predict`` gives to each of its points.
 left, bottom = X.min(axis=0) - 0.4
 right, top = X.max(axis=0) + 0.4
 grid = np.meshgrid(np.linspace(left, right, 400), np.linspace(bottom, top, 250))

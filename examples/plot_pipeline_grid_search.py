@@ -3,10 +3,10 @@
 In a pipeline, with parameters by a search
 ==========================================
 
-`SpectralNetClustering` is a scikit-learn estimator: it takes its place at the end of a
+``SpectralNetClustering`` is a scikit-learn estimator: it takes its place at the end of a
 :class:`~sklearn.pipeline.Pipeline`, and a
 :class:`~sklearn.model_selection.GridSearchCV` chooses its parameters. No labels are
-needed: its own `score` says how well the predicted labels cut the neighbour graph of
+needed: its own ``score`` says how well the predicted labels cut the neighbour graph of
 rows that were held out.
 """
 
@@ -14,7 +14,7 @@ rows that were held out.
 # Rows whose columns have different units
 # ---------------------------------------
 # Two moons and a blob, the first column in metres, the second in millimetres: a
-# `StandardScaler` comes first.
+# ``StandardScaler`` comes first.
 import numpy as np
 from matplotlib import pyplot as plt
 from sklearn.datasets import make_blobs, make_moons
