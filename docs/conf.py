@@ -48,6 +48,14 @@ copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 copybutton_selector = "div:not(.sphx-glr-script-out) > div.highlight > pre"
 
+# All but: a name before the type of what is returned (RT02), as scikit-learn writes it,
+# the place of the quotes (GL01, GL02), a See Also, examples and more than a summary for
+# everything (SA01, EX01, ES01), and what is inherited and has no docstring of its own.
+numpydoc_validation_checks = {
+    *("all", "RT02", "GL01", "GL02", "SA01", "EX01", "ES01"),
+}
+numpydoc_validation_exclude = {r"\.__version__$"}
+
 html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = f"skspectralnet {version.split('+')[0]}"

@@ -3,8 +3,8 @@
 In a pipeline, with parameters by a search
 ==========================================
 
-``SpectralNetClustering`` is a scikit-learn estimator: it takes its place at the end of a
-:class:`~sklearn.pipeline.Pipeline`, and a
+``SpectralNetClustering`` is a scikit-learn estimator: it takes its place at the end of
+a :class:`~sklearn.pipeline.Pipeline`, and a
 :class:`~sklearn.model_selection.GridSearchCV` chooses its parameters. No labels are
 needed: its own ``score`` says how well the predicted labels cut the neighbour graph of
 rows that were held out.
