@@ -25,24 +25,21 @@ _SCORE_ROWS = 10_000
 _MOST_CLUSTERS = 30
 
 
-def _has_probabilities(model):
-    """Whether the clusters of the fit are a mixture; before it, those asked for."""
+def _assigns_by(model, kind, how):
+    """Whether the clusters of the fit are of a kind; before it, those asked for."""
     if hasattr(model, "_assignment"):
-        mixture = isinstance(model._assignment, Mixture)
-    else:
-        mixture = model.assign_labels == "mixture"
-    if not mixture:
+        return isinstance(model._assignment, kind)
+    return model.assign_labels == how
+
+
+def _has_probabilities(model):
+    if not _assigns_by(model, Mixture, "mixture"):
         raise AttributeError("predict_proba needs a fit with assign_labels='mixture'.")
     return True
 
 
 def _has_centers(model):
-    """Whether the clusters of the fit are centres; before it, those asked for."""
-    if hasattr(model, "_assignment"):
-        centers = isinstance(model._assignment, Centers)
-    else:
-        centers = model.assign_labels == "kmeans"
-    if not centers:
+    if not _assigns_by(model, Centers, "kmeans"):
         raise AttributeError(
             "partial_fit moves centres: it needs a fit with assign_labels='kmeans'."
         )
