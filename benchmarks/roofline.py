@@ -28,6 +28,8 @@ from skspectralnet._tensors import fast_bfloat16
 
 DTYPES = {torch.float32: 4, torch.float64: 8, torch.bfloat16: 2}
 SIZE, REPEATS = 2048, 7
+# Inference mode does not take these apart into what torch counts.
+WHOLE_PRODUCTS = (torch.ops.aten.linear, torch.ops.aten.matmul)
 
 
 class Machine:
@@ -86,6 +88,8 @@ class Counted(TorchDispatchMode):
         if func._overloadpacket in flop_registry:
             count = flop_registry[func._overloadpacket]
             flops = count(*args, **kwargs, out_val=found)
+        elif func._overloadpacket in WHOLE_PRODUCTS:
+            flops = 2 * found.numel() * args[0].shape[-1]
         moved = inputs if in_place else [*inputs, *outputs]
         self._add(flops, sum(_touched(t) for t in moved), outputs or inputs)
         return found
