@@ -19,7 +19,8 @@ the peer`` this one on the same graph, two components and the trivial one.
 ``spectralnet`` is version 1.1.0 with its defaults on the same rows: the distance of all
 ten outputs, whatever the graphs of its batches have for eigenvectors.
 ``sklearn`` only takes time: SpectralEmbedding with nearest neighbours, on the same
-rows, stopped after a quarter of an hour. Each run is in ``results/fidelity.json`` when it ends.
+rows, stopped after a quarter of an hour. Each run is in ``results/fidelity.json`` when
+it ends.
 """
 
 import argparse

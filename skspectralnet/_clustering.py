@@ -117,8 +117,9 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         `n_neighbors`-th neighbour; where most rows have that many copies, the median
         over the other rows.
     n_neighbors : int, default=None
-        Neighbours of a row. None: 10 among all rows; inside a batch 10, or 20 in a
-        learned space, but at most a fifth of the batch.
+        Neighbours of a row. None: 10 among all rows and in a batch; in a batch of a
+        learned space 0.55 times its rows per component, at least 10 and at most 40.
+        Never more than a fifth of the batch.
     neighbors_in : {"batch", "data"}, default="batch"
         - ``"data"``: one graph of all rows, as scikit-learn's. Rows that are equal
           count once. Training draws its edges as often as they weigh, so that the

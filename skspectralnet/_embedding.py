@@ -72,8 +72,9 @@ _AUTO_WIDTH = 50
 # after a gap vanish, those before it stay.
 _AUTO_DECAY = 0.5
 _SMALL_SAMPLE = 1000
-# n_neighbors=None: in a batch, between rows as they are and in a learned space.
-_NEIGHBORS, _LEARNED_NEIGHBORS = 10, 20
+# n_neighbors=None. In a batch of a learned space few neighbours split large clusters
+# and many join small ones (benchmarks/siamese.py): a share of its rows per component.
+_NEIGHBORS, _MOST_NEIGHBORS, _LEARNED_SHARE = 10, 40, 0.55
 # batch_size="auto": the part of the rows that a batch is, where that decides.
 _PLAIN_BATCHES, _LEARNED_BATCHES = 16, 10
 # tol=None: of a loss that every step sees whole, and of one over random batches, which
@@ -413,7 +414,7 @@ class _BaseSpectralNet(RowTransformer):
             point_rows = Rows(points, *center_and_scale(points))
         self.batch_size_ = self._resolve_batch_size(n_samples, n_components)
         if not whole:
-            self.n_neighbors_ = self._resolve_neighbors(self.batch_size_)
+            self.n_neighbors_ = self._resolve_neighbors(self.batch_size_, n_components)
         task = SpectralTask(
             n_components=n_components,
             affinity=self.affinity,
@@ -443,9 +444,12 @@ class _BaseSpectralNet(RowTransformer):
             )
         return size
 
-    def _resolve_neighbors(self, batch_size):
+    def _resolve_neighbors(self, batch_size, n_components):
         if self.n_neighbors is None:
-            fine = _NEIGHBORS if self.metric_learner_ is None else _LEARNED_NEIGHBORS
+            fine = _NEIGHBORS
+            if self.metric_learner_ is not None:
+                wanted = round(_LEARNED_SHARE * batch_size / n_components)
+                fine = int(np.clip(wanted, _NEIGHBORS, _MOST_NEIGHBORS))
             return min(fine, max(2, batch_size // 5))  # not all rows of a small batch
         if self.n_neighbors >= batch_size:
             clipped = batch_size - 1
@@ -792,8 +796,9 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         `n_neighbors`-th neighbour; where most rows have that many copies, the median
         over the other rows.
     n_neighbors : int, default=None
-        Neighbours of a row. None: 10 among all rows; inside a batch 10, or 20 in a
-        learned space, but at most a fifth of the batch.
+        Neighbours of a row. None: 10 among all rows and in a batch; in a batch of a
+        learned space 0.55 times its rows per component, at least 10 and at most 40.
+        Never more than a fifth of the batch.
     neighbors_in : {"batch", "data"}, default="data"
         - ``"data"``: one graph of all rows, as scikit-learn's. Rows that are equal
           count once. Training draws its edges as often as they weigh, so that the

@@ -33,12 +33,15 @@ from skspectralnet._validation import (
 
 _MAX_COMPONENTS = 10
 # hidden_layer_sizes=None: the units that so many rows are worth.
-_HIDDEN_LAYERS = {5000: (256, 256, 256), 0: (128, 128, 128)}
+_HIDDEN_LAYERS = {5000: (512, 256, 256), 0: (128, 128, 128)}
 # An epoch is at least a step for so many rows, between these two, so that few rows are
 # learned at all ...
 _ROWS_PER_STEP, _MIN_EPOCH_STEPS, _ENOUGH_EPOCH_STEPS = 100, 5, 30
 # ... and at most that many steps, so that its cost does not follow n.
 _MAX_EPOCH_STEPS = 100
+# noise="auto": from so many rows on, where the network would learn their places by
+# heart (benchmarks/siamese.py); measured against so many rows' neighbours.
+_NOISE_ROWS, _NOISE, _NOISE_SAMPLE = 5000, 0.5, 2000
 # Rows of the batch that each anchor is held against: as good as all of them and much
 # cheaper (benchmarks/siamese.py).
 _NEGATIVES = 64
@@ -54,6 +57,7 @@ class _Task(NamedTuple):
     loss: str
     margin: float
     repulsion: float
+    noise: float  # standard deviation, in the units of the standardised rows
     batch_size: int
     n_steps: int  # of an epoch
     device: torch.device
@@ -104,8 +108,14 @@ class SiameseEmbedding(NetworkTransformer):
         with ``loss="contrastive"``.
     repulsion : float, default=5.0
         Weight r of the negative pairs. Only used with ``loss="heavy_tailed"``.
+    noise : float or "auto", default="auto"
+        Standard deviation of the Gaussian noise that is added to the rows of each
+        training step, as a share of the root mean square difference, per column,
+        between a row and its neighbours: 1 moves a row about as far away as they are.
+        ``"auto"``: 0.5 from 5,000 rows on, 0 below. New rows profit: they are placed
+        as those seen in training are.
     hidden_layer_sizes : int or array-like of int, default=None
-        Units of each hidden layer. None: (256, 256, 256), or (128, 128, 128) below
+        Units of each hidden layer. None: (512, 256, 256), or (128, 128, 128) below
         5,000 rows. Their sums are normalised over the batch in training.
     activation : str, default="relu"
         Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
@@ -117,8 +127,8 @@ class SiameseEmbedding(NetworkTransformer):
         epochs and falls to nearly zero over the rest.
     batch_size : int or "auto", default="auto"
         Positive pairs of a step. ``"auto"``: a quarter of the rows, at least 64 and at
-        most 1,024.
-    max_iter : int, default=36
+        most 256.
+    max_iter : int, default=60
         Epochs, unless training stops early. An epoch has a pair for each row, but at
         least 30 steps (5 to 30 of fewer than 3,000 rows) and at most 100.
     tol : float, default=1e-4
@@ -204,12 +214,13 @@ class SiameseEmbedding(NetworkTransformer):
         loss="heavy_tailed",
         margin=1.0,
         repulsion=5.0,
+        noise="auto",
         hidden_layer_sizes=None,
         activation="relu",
         alpha=1e-4,
         learning_rate_init=4e-3,
         batch_size="auto",
-        max_iter=36,
+        max_iter=60,
         tol=1e-4,
         n_iter_no_change=10,
         early_stopping=False,
@@ -224,6 +235,7 @@ class SiameseEmbedding(NetworkTransformer):
         self.loss = loss
         self.margin = margin
         self.repulsion = repulsion
+        self.noise = noise
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.alpha = alpha
@@ -245,6 +257,7 @@ class SiameseEmbedding(NetworkTransformer):
         "loss": [StrOptions({"heavy_tailed", "contrastive"})],
         "margin": [above(0)],
         "repulsion": [at_least(0, Real)],
+        "noise": [at_least(0, Real), StrOptions({"auto"})],
         "hidden_layer_sizes": ["array-like", at_least(1), None],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "alpha": [at_least(0, Real)],
@@ -344,14 +357,14 @@ class SiameseEmbedding(NetworkTransformer):
             least=_MIN_HELD_OUT,
             most=_MAX_HELD_OUT,
         )
-        task = self._task(n_samples - n_held_out, device)
+        task = self._task(pairs, n_samples - n_held_out, device)
         network = self._new_network(pairs.rows, generator).to(device)
         anchors = order[n_held_out:]
 
         def epoch_losses():
             for _ in range(task.n_steps):
                 chosen = anchors[rng.randint(len(anchors), size=task.batch_size)]
-                yield _pair_loss(network, pairs, chosen, task, rng)
+                yield _pair_loss(network, pairs, chosen, task, rng, generator)
 
         def validate():
             return _held_out_loss(network, pairs, order[:n_held_out], task)
@@ -362,16 +375,17 @@ class SiameseEmbedding(NetworkTransformer):
             partial(train, network, epoch_losses, validate=watch),
             "siamese",
             "siamese loss",
+            lower=("learning_rate_init", "noise"),
             policy="one_cycle",
             n_steps=task.n_steps,
         )
         return network
 
-    def _task(self, n_rows, device):
+    def _task(self, pairs, n_rows, device):
         """Resolve what the number of rows decides."""
         batch_size = self.batch_size
         if batch_size == "auto":
-            batch_size = int(np.clip(n_rows // 4, 64, 1024))
+            batch_size = int(np.clip(n_rows // 4, 64, 256))
         batch_size = min(batch_size, n_rows)
         least = np.clip(n_rows // _ROWS_PER_STEP, _MIN_EPOCH_STEPS, _ENOUGH_EPOCH_STEPS)
         n_steps = np.clip(-(-n_rows // batch_size), least, _MAX_EPOCH_STEPS)
@@ -379,10 +393,25 @@ class SiameseEmbedding(NetworkTransformer):
             loss=self.loss,
             margin=float(self.margin),
             repulsion=float(self.repulsion),
+            noise=self._noise_level(pairs),
             batch_size=batch_size,
             n_steps=int(n_steps),
             device=device,
         )
+
+    def _noise_level(self, pairs):
+        """Standard deviation of the noise, in the units of the rows of the pairs."""
+        noise, rows = self.noise, pairs.rows
+        if noise == "auto":
+            noise = _NOISE if len(rows) >= _NOISE_ROWS else 0.0
+        if noise == 0:
+            return 0.0
+        chosen = np.linspace(0, len(rows) - 1, min(len(rows), _NOISE_SAMPLE))
+        chosen = chosen.astype(np.int64)
+        n_partners = pairs.partners.shape[1]
+        near = rows.batch(pairs.partners[chosen].ravel())
+        apart = near - np.repeat(rows.batch(chosen), n_partners, axis=0)
+        return float(noise * np.sqrt(np.mean(np.square(apart))))
 
     def _new_network(self, rows, generator):
         """The perceptron with random weights, on the CPU."""
@@ -393,8 +422,11 @@ class SiameseEmbedding(NetworkTransformer):
         return BatchNormMLP(MLP(sizes, self.activation, generator))
 
 
-def _pair_loss(network, pairs, anchors, task, rng):
-    """The loss of a partner of each anchor, and of what is known besides."""
+def _pair_loss(network, pairs, anchors, task, rng, generator=None):
+    """The loss of a partner of each anchor, and of what is known besides.
+
+    With noise where a `generator` is given.
+    """
     places = rng.randint(pairs.partners.shape[1], size=len(anchors))
     partners = pairs.partners[anchors, places]
     together, apart = _known(pairs.constraints, task, rng)
@@ -402,13 +434,21 @@ def _pair_loss(network, pairs, anchors, task, rng):
     inputs = to_tensor(
         pairs.rows.batch(involved), device=task.device, dtype=torch.float32
     )
+    if generator is not None and task.noise:
+        normal = torch.randn(
+            inputs.shape, generator=generator, dtype=inputs.dtype, device="cpu"
+        )
+        inputs = inputs + task.noise * normal.to(task.device)
     outputs = network(inputs)  # (b + b + 2 t + 2 a, n_components)
     b, t = len(anchors), len(together)
     sides = outputs.split([b, b, t, t, len(apart), len(apart)])
     against = rng.randint(2 * b, size=_NEGATIVES)
     squared = _squared_distances(sides[0], outputs[: 2 * b][against])  # (b, 64)
     excluded = _same_row(anchors, involved[against], pairs.constraints)
-    negative = squared[~to_tensor(excluded, device=task.device, dtype=torch.bool)]
+    negative = squared.flatten()
+    if excluded.any():  # seldom, of many rows: a mask costs as much as the distances
+        kept = to_tensor(~excluded, device=task.device, dtype=torch.bool)
+        negative = squared[kept]
     loss = _contrast(_squared(sides[0], sides[1]), negative, task)
     if t or len(apart):
         known = _squared(sides[2], sides[3]), _squared(sides[4], sides[5])
@@ -461,7 +501,7 @@ def _contrast(positive, negative, task):
 
 
 def _held_out_loss(network, pairs, rows, task):
-    """The loss of held-out rows, the same pairs each time, by the running means."""
+    """The loss of held-out rows without noise, the same pairs each time."""
     network.eval()
     try:
         with torch.no_grad():
