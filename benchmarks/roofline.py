@@ -2,12 +2,14 @@
 
     python benchmarks/roofline.py
 
-The rate of matrix products and the bandwidth of copies are measured first. Each stage
+The rate of matrix products and the bandwidth of copies are measured first, that of
+copies of many sizes: what fits into a cache moves faster. Each stage
 then runs twice on MNIST's pixels, a few epochs: once as it is, with a watch, and once
 with every tensor operation counted. The roofline of an operation is the larger of its
-floating-point operations over the rate and its bytes over the bandwidth; that of a
-stage is their sum, the reading of rows by numpy included. `share` is the part of the
-rate of matrix products, in the precision used, that a stage reaches.
+floating-point operations over the rate and its bytes over the best bandwidth of copies
+of at least as many bytes; that of a stage is their sum, the reading of rows by numpy
+included. `share` is the part of the rate of matrix products, in the precision used,
+that a stage reaches.
 """
 
 import sys
@@ -28,6 +30,7 @@ from skspectralnet._tensors import fast_bfloat16
 
 DTYPES = {torch.float32: 4, torch.float64: 8, torch.bfloat16: 2}
 SIZE, REPEATS = 2048, 7
+COPIED = tuple(2**k for k in range(15, 29))  # bytes read and written by a copy
 # Inference mode does not take these apart into what torch counts.
 WHOLE_PRODUCTS = (torch.ops.aten.linear, torch.ops.aten.matmul)
 
@@ -37,7 +40,9 @@ class Machine:
 
     def __init__(self):
         self.rates = {dtype: self._rate(dtype) for dtype in self._dtypes()}
-        self.bandwidth = self._bandwidth()
+        found = [self._bandwidth(size) for size in COPIED]
+        # of copies of that size or larger ones
+        self.bandwidths = np.maximum.accumulate(found[::-1])[::-1]
 
     @staticmethod
     def _dtypes():
@@ -50,10 +55,21 @@ class Machine:
         return 2 * SIZE**3 / _least(lambda: a @ b)
 
     @staticmethod
-    def _bandwidth():
-        """Bytes read and written by copies far larger than the caches."""
-        a, b = torch.zeros(2**26), torch.zeros(2**26)
-        return 2 * a.nbytes / _least(lambda: b.copy_(a))
+    def _bandwidth(size):
+        """Bytes read and written in a second by copies of that many, repeated."""
+        a, b = torch.zeros(size // 8), torch.zeros(size // 8)
+        times = max(1, 2**24 // size)
+
+        def copies():
+            for _ in range(times):
+                b.copy_(a)
+
+        return size * times / _least(copies)
+
+    def moving(self, n_bytes):
+        """Seconds that it takes to move so many bytes at best."""
+        place = min(np.searchsorted(COPIED, n_bytes), len(COPIED) - 1)
+        return n_bytes / self.bandwidths[place]
 
 
 def _least(call):
@@ -96,7 +112,7 @@ class Counted(TorchDispatchMode):
 
     def _add(self, flops, moved, tensors):
         rate = self.machine.rates.get(tensors[0].dtype, np.inf) if tensors else np.inf
-        self.seconds += max(flops / rate, moved / self.machine.bandwidth)
+        self.seconds += max(flops / rate, self.machine.moving(moved))
         self.operations += flops
         self.n_kernels += 1
 
@@ -106,7 +122,7 @@ class Counted(TorchDispatchMode):
         def read(rows, which):
             found = batch(rows, which)
             moved = 4 * found.size + rows.X.dtype.itemsize * found.size
-            self.seconds += moved / self.machine.bandwidth
+            self.seconds += self.machine.moving(moved)
             return found
 
         return mock.patch.object(Rows, "batch", read)
@@ -181,8 +197,8 @@ def row(seconds, counted, rate):
     """One line of the table."""
     return {
         "wall": round(seconds, 3),
-        "roofline": round(counted.seconds, 3),
-        "ratio": round(seconds / counted.seconds, 2),
+        "roofline": round(float(counted.seconds), 3),
+        "ratio": round(float(seconds / counted.seconds), 2),
         "share": round(counted.operations / seconds / rate, 3),
         "kernels": int(counted.n_kernels),
     }
@@ -204,14 +220,18 @@ def prediction(machine):
 def main():
     machine = Machine()
     rates = {str(d).split(".")[1]: round(r / 1e9, 1) for d, r in machine.rates.items()}
-    say(f"GFLOP/s {rates}, {machine.bandwidth / 1e9:.1f} GB/s")
+    speeds = {
+        f"{size // 1024} KiB": round(float(speed) / 1e9, 1)
+        for size, speed in zip(COPIED, machine.bandwidths, strict=True)
+    }
+    say(f"GFLOP/s {rates}, GB/s {speeds}")
     found = {}
     for name, *stage in stages():
         found[name] = measure(machine, *stage)
         say(f"{name:14} {found[name]}")
     found["predict"] = prediction(machine)
     say(f"{'predict':14} {found['predict']}")
-    record = {"gflops": rates, "gb_per_second": round(machine.bandwidth / 1e9, 1)}
+    record = {"gflops": rates, "gb_per_second": speeds}
     write("roofline", "python benchmarks/roofline.py", record | {"stages": found})
     return 0
 

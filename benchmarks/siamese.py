@@ -37,6 +37,21 @@ VARIANTS = {
         f"pairs of {k} neighbours": {"metric_learner": SiameseEmbedding(n_neighbors=k)}
         for k in (5, 10, 15)
     },
+    **{
+        f"noise={x}": {"metric_learner": SiameseEmbedding(noise=x)}
+        for x in (0.0, 0.3, 0.5, 1.0)
+    },
+    **{
+        f"batch_size={b} in pairs": {"metric_learner": SiameseEmbedding(batch_size=b)}
+        for b in (128, 512, 1024)
+    },
+    **{
+        f"{units} in each layer": {
+            "metric_learner": SiameseEmbedding(hidden_layer_sizes=3 * (units,))
+        }
+        for units in (128, 256, 512)
+    },
+    "36 epochs": {"metric_learner": SiameseEmbedding(max_iter=36)},
     "contrastive loss": {"metric_learner": SiameseEmbedding(loss="contrastive")},
     **{f"n_neighbors={k}": {"n_neighbors": k} for k in (5, 10, 20, 40)},
     **{f"diffusion_time={t}": {"diffusion_time": t} for t in (0, 8, 16)},

@@ -29,6 +29,7 @@ from skspectralnet._rows import (
     dense_rows,
     distinct_rows,
     in_memory,
+    rows_at_once,
     standardised,
     validate_rows,
 )
@@ -722,6 +723,7 @@ class _BaseSpectralNet(RowTransformer):
             lambda rows: self._network_rows(X, rows),
             X.shape[0],
             device=resolve_device(self.device),
+            block_size=rows_at_once(X),
         )
         return eigenvectors * self.component_weights_
 

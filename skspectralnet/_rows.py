@@ -18,6 +18,8 @@ _DTYPES = (
 
 # Rows read at once by a pass over all of them: bounds the workspace, not the result.
 _BLOCK_ROWS = 8192
+# Of the rows that go through all stages at once.
+_BLOCK_ENTRIES = 2**25
 
 
 def validate_rows(estimator, X, *, reset):
@@ -107,6 +109,17 @@ class StoredRows:
                 block = self[first : last + 1]
                 found[low:high] = block[rows[low:high] - first]
         return found
+
+
+def rows_at_once(X):
+    """Rows of a block that goes through all stages.
+
+    As many as fit into a fixed memory (256 MiB in float64): the threads of one library
+    still wait for work when the other's start, so changes between them should be few.
+    """
+    if isinstance(X, StoredRows):
+        return _BLOCK_ROWS
+    return int(np.clip(_BLOCK_ENTRIES // X.shape[1], 1024, 65_536))
 
 
 def row_blocks(n_samples):

@@ -1,6 +1,8 @@
 """The siamese embedding: who ends near whom, on which rows, and how training ends."""
 
 import warnings
+from contextlib import contextmanager
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skspectralnet import SiameseEmbedding, SpectralNetClustering, _siamese
 from skspectralnet._constraints import known_pairs
+from skspectralnet._network import BatchNormMLP
+from skspectralnet._rows import Rows, center_and_scale
 
 FAST = {"hidden_layer_sizes": (32,), "max_iter": 3}
 LOSSES = ["heavy_tailed", "contrastive"]
@@ -217,9 +221,9 @@ def test_neighbours_found_by_every_way(algorithm, blobs):
 def test_positive_pairs_are_neighbours(rows, monkeypatch):
     original, seen = _siamese._pair_loss, []
 
-    def spy(network, pairs, anchors, task, rng):
+    def spy(network, pairs, *args):
         seen.append(pairs.partners)
-        return original(network, pairs, anchors, task, rng)
+        return original(network, pairs, *args)
 
     monkeypatch.setattr(_siamese, "_pair_loss", spy)
     model(n_neighbors=6).fit(rows)
@@ -324,9 +328,9 @@ def test_early_stopping_keeps_the_best_weights(rng, monkeypatch):
 def test_held_out_rows_are_no_anchors(rng, monkeypatch):
     original, seen = _siamese._pair_loss, {True: set(), False: set()}
 
-    def spy(network, pairs, anchors, task, rng):
+    def spy(network, pairs, anchors, *args):
         seen[network.training].update(anchors.tolist())
-        return original(network, pairs, anchors, task, rng)
+        return original(network, pairs, anchors, *args)
 
     monkeypatch.setattr(_siamese, "_pair_loss", spy)
     model(**EARLY).fit(noise(rng))
@@ -481,3 +485,61 @@ def test_bad_parameters(params, text, rows):
         fitted.fit(rows)
     with pytest.raises(NotFittedError):
         fitted.transform(rows)
+
+
+# --- noise
+
+
+def test_noise_is_a_share_of_the_difference_to_neighbours(rows):
+    nearest = (
+        NearestNeighbors(n_neighbors=3).fit(rows).kneighbors(return_distance=False)
+    )
+    apart = (rows[nearest] - rows[:, None, :]) / center_and_scale(rows)[1]
+    expected = 0.7 * np.sqrt(np.mean(apart**2))
+    with spied_inputs() as seen:
+        fitted = model(noise=0.7, n_neighbors=3, max_iter=1).fit(rows)
+    clean, noisy = np.concatenate(seen["rows"]), np.concatenate(seen["inputs"])
+    assert len(noisy) > 500
+    assert np.std(noisy - clean) == pytest.approx(expected, rel=0.05)
+    # none when rows are mapped
+    assert_array_equal(fitted.transform(rows), fitted.transform(rows))
+
+
+@pytest.mark.parametrize(("least", "noisy"), [(100, True), (10_000, False)])
+def test_auto_noise_is_for_many_rows(least, noisy, rows, monkeypatch):
+    monkeypatch.setattr(_siamese, "_NOISE_ROWS", least)
+    with spied_inputs() as seen:
+        model(max_iter=1).fit(rows)
+    clean, given = np.concatenate(seen["rows"]), np.concatenate(seen["inputs"])
+    assert (np.abs(given - clean).max() > 1e-3) == noisy
+
+
+def test_noise_is_drawn_from_the_random_state(rows):
+    first, same, other = (
+        model(2, seed, noise=1.0, max_iter=2).fit(rows).transform(rows)
+        for seed in (0, 0, 1)
+    )
+    assert_array_equal(first, same)
+    assert np.abs(first - other).max() > 1e-3
+
+
+@contextmanager
+def spied_inputs():
+    """What steps read, and what the network is given for it."""
+    seen = {"rows": [], "inputs": []}
+    read, forward = Rows.batch, BatchNormMLP.forward
+
+    def batch(self, which):
+        seen["rows"].append(read(self, which))
+        return seen["rows"][-1]
+
+    def given(self, x):
+        seen["inputs"].append(x.numpy().copy())
+        del seen["rows"][: -len(seen["inputs"])]  # those of the noise's size
+        return forward(self, x)
+
+    with (
+        mock.patch.object(Rows, "batch", batch),
+        mock.patch.object(BatchNormMLP, "forward", given),
+    ):
+        yield seen
