@@ -14,9 +14,10 @@ from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, CodeMap
 from skspectralnet._rows import Rows, center_and_scale, in_memory, validate_rows
 from skspectralnet._tensors import (
-    fast_bfloat16,
     forward_in_blocks,
+    in_bfloat16,
     resolve_device,
+    takes_bfloat16,
     to_tensor,
     torch_generator,
 )
@@ -282,15 +283,12 @@ class Autoencoder(NetworkTransformer):
         noise = self.noise
         if noise == "auto":
             noise = _WIDE_NOISE if n_features > _NARROW_ROWS else 0.0
-        bfloat16 = self.precision == "bfloat16"
-        if self.precision == "auto":
-            bfloat16 = fast_bfloat16(device)
         return _Task(
             batch_size=batch_size,
             n_steps=int(n_steps),
             n_held_out=n_held_out,
             noise=float(noise),
-            bfloat16=bfloat16,
+            bfloat16=takes_bfloat16(self.precision, device),
             device=device,
         )
 
@@ -415,13 +413,8 @@ def _denoising_loss(network, inputs, task, generator):
             inputs.shape, generator=generator, dtype=inputs.dtype, device="cpu"
         )
         seen = inputs + task.noise * normal.to(task.device)
-    if not task.bfloat16:
-        return reconstruction_loss(network(seen), inputs)
-    # Without the cache of cast weights: inside another autocast it would outlive a
-    # step, and the weights in it with it.
-    with torch.autocast(task.device.type, dtype=torch.bfloat16, cache_enabled=False):
-        outputs = network(seen)
-    return reconstruction_loss(outputs.to(inputs.dtype), inputs)
+    outputs = in_bfloat16(network, seen) if task.bfloat16 else network(seen)
+    return reconstruction_loss(outputs, inputs)
 
 
 def _mean_loss(network, rows, which, task):

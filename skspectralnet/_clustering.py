@@ -118,7 +118,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         over the other rows.
     n_neighbors : int, default=None
         Neighbours of a row. None: 10 among all rows and in a batch; in a batch of a
-        learned space 0.55 times its rows per component, at least 10 and at most 40.
+        learned space 0.6 times its rows per component, at least 10 and at most 40.
         Never more than a fifth of the batch.
     neighbors_in : {"batch", "data"}, default="batch"
         - ``"data"``: one graph of all rows, as scikit-learn's. Rows that are equal

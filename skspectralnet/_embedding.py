@@ -75,7 +75,7 @@ _AUTO_DECAY = 0.5
 _SMALL_SAMPLE = 1000
 # n_neighbors=None. In a batch of a learned space few neighbours split large clusters
 # and many join small ones (benchmarks/siamese.py): a share of its rows per component.
-_NEIGHBORS, _MOST_NEIGHBORS, _LEARNED_SHARE = 10, 40, 0.55
+_NEIGHBORS, _MOST_NEIGHBORS, _LEARNED_SHARE = 10, 40, 0.6
 # batch_size="auto": the part of the rows that a batch is, where that decides.
 _PLAIN_BATCHES, _LEARNED_BATCHES = 16, 10
 # tol=None: of a loss that every step sees whole, and of one over random batches, which
@@ -799,7 +799,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         over the other rows.
     n_neighbors : int, default=None
         Neighbours of a row. None: 10 among all rows and in a batch; in a batch of a
-        learned space 0.55 times its rows per component, at least 10 and at most 40.
+        learned space 0.6 times its rows per component, at least 10 and at most 40.
         Never more than a fifth of the batch.
     neighbors_in : {"batch", "data"}, default="data"
         - ``"data"``: one graph of all rows, as scikit-learn's. Rows that are equal

@@ -88,6 +88,31 @@ def fast_bfloat16(device):
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
+def takes_bfloat16(precision, device):
+    """Whether a `precision` means bfloat16 on a device; ``"auto"`` where it is fast."""
+    return precision == "bfloat16" or (precision == "auto" and fast_bfloat16(device))
+
+
+def in_bfloat16(module, inputs):
+    """Apply a module with its matrix products in bfloat16, gradients kept.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        With weights in float32.
+    inputs : tensor of float32
+
+    Returns
+    -------
+    tensor of float32
+    """
+    # Without the cache of cast weights: inside another autocast it would outlive a
+    # step, and the weights in it with it.
+    with torch.autocast(inputs.device.type, dtype=torch.bfloat16, cache_enabled=False):
+        outputs = module(inputs)
+    return outputs.to(inputs.dtype)
+
+
 # Of the rows of a block so many go through the layers at once: what is between them
 # stays in the caches (benchmarks/roofline.py).
 _CACHED_ROWS = 1024

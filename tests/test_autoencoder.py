@@ -311,7 +311,7 @@ def test_mode_of_the_caller_does_not_matter(precision, rng):
 
 @pytest.mark.parametrize("fast", [False, True])
 def test_auto_precision_asks_the_device(rows, fast, monkeypatch):
-    monkeypatch.setattr(_autoencoder, "fast_bfloat16", lambda device: fast)
+    monkeypatch.setattr(_tensors, "fast_bfloat16", lambda device: fast)
     model = Autoencoder(2)
     assert model._task((400, 3), torch.device("cpu")).bfloat16 is fast
     model.set_params(precision="float32")

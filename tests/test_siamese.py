@@ -14,7 +14,12 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skspectralnet import SiameseEmbedding, SpectralNetClustering, _siamese
+from skspectralnet import (
+    SiameseEmbedding,
+    SpectralNetClustering,
+    _siamese,
+    _tensors,
+)
 from skspectralnet._constraints import known_pairs
 from skspectralnet._network import BatchNormMLP
 from skspectralnet._rows import Rows, center_and_scale
@@ -543,3 +548,36 @@ def spied_inputs():
         mock.patch.object(BatchNormMLP, "forward", given),
     ):
         yield seen
+
+
+# --- precision
+
+
+def test_bfloat16_is_honoured_and_close(rows):
+    exact, coarse = (
+        model(precision=precision, max_iter=8).fit(rows)
+        for precision in ("float32", "bfloat16")
+    )
+    assert coarse.loss_curve_ != exact.loss_curve_
+    assert_allclose(coarse.loss_curve_, exact.loss_curve_, rtol=0.05)
+    assert coarse.network_(torch.zeros(1, 6)).dtype == torch.float64
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_auto_precision_asks_the_device_and_the_rows(fast, rng, monkeypatch):
+    monkeypatch.setattr(_tensors, "fast_bfloat16", lambda device: fast)
+    tasks, original = [], _siamese._pair_loss
+
+    def spy(network, pairs, anchors, task, *args):
+        tasks.append(task)
+        return original(network, pairs, anchors, task, *args)
+
+    monkeypatch.setattr(_siamese, "_pair_loss", spy)
+    # Fifty groups far apart, neighbours a thousandth of that apart.
+    fine = np.repeat(rng.normal(size=(50, 6)), 6, axis=0)
+    fine += 1e-3 * rng.normal(size=fine.shape)
+    for X, low in ((noise(rng), fast), (fine, False)):
+        for precision, expected in (("auto", low), ("float32", False)):
+            tasks.clear()
+            model(precision=precision, max_iter=1).fit(X)
+            assert {task.bfloat16 for task in tasks} == {expected}
