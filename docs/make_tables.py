@@ -16,6 +16,7 @@ import matplotlib
 matplotlib.use("Agg")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import eigengap
+import eigensolvers
 import fidelity
 import mnist
 import neighbors
@@ -51,7 +52,11 @@ def make_all():
         "siamese": {"siamese": siamese_table},
         "fidelity": {"fidelity": fidelity_table},
         "eigengap": {"eigengap": eigengap_table},
+        "eigensolvers": {"eigensolvers": eigensolvers_table},
+        "footprint": {"footprint": footprint_text},
+        "neighbors_large": {"neighbors_large": neighbors_large_table},
         "peers": {"peers": peers_table},
+        "roofline": {"roofline": roofline_table},
         "scale": {
             "scale": scale_table,
             "scale_curve": scale_curve,
@@ -331,6 +336,60 @@ def eigengap_table(record):
         f"\nOf {n_blobs} fits of 2 to 20 blobs {n_blobs - len(wrong)} found the number"
         f"{others}; of all fits of generated rows, moons among them, {share:.0%}.\n"
     )
+
+
+def eigensolvers_table(record):
+    """Seconds and residuals of each solver on each graph."""
+    rows = [
+        [
+            *(run["data"], run["solver"], f"{run['wall']:.1f}"),
+            *(f"{run['residual']:.0e}", f"{run['missed']:.0e}"),
+        ]
+        for run in eigensolvers.compared(record["runs"])
+    ]
+    return table(["graph", "solver", "wall, s", "residual", "missed"], rows)
+
+
+def roofline_table(record):
+    """Seconds of each stage beside those that its arithmetic and memory need."""
+    results = record["results"]
+    rows = [
+        [
+            *(stage, _number(row["wall"], 2), _number(row["roofline"], 2)),
+            *(_number(row["ratio"], 2), f"{row['share']:.0%}"),
+        ]
+        for stage, row in results["stages"].items()
+    ]
+    rates = ", ".join(f"{rate:.0f} {name}" for name, rate in results["gflops"].items())
+    speeds = list(results["gb_per_second"].values())
+    return table(["stage", "wall, s", "roofline, s", "ratio", "share"], rows) + (
+        f"\nMeasured in the same run: {rates} GFLOP/s, {speeds[-1]:.0f} GB/s of large "
+        f"copies and {speeds[0]:.0f} of those in a cache.\n"
+    )
+
+
+def footprint_text(record):
+    """Import, memory of many fits and a small fit, in a few sentences."""
+    found = record["results"]
+    ratio, growth = found["import"]["ratio"], found["memory"]["growth"]
+    return (
+        f"Importing the package takes {ratio:.2f} times the seconds of importing torch "
+        "and scikit-learn's clusterers. 200 fits with ``predict`` leave "
+        f"{growth:.1f} MiB behind. A default fit of 1,000 rows of 20 columns takes "
+        f"{found['fit']['median']:.2f} seconds in the median.\n"
+    )
+
+
+def neighbors_large_table(record):
+    """Recall, seconds and memory by the number of rows."""
+    rows = [
+        [
+            *(f"{run['rows']:,}", _number(run["recall"]), _number(run["wall"], 0)),
+            _number(run["anonymous_mib"], 0),
+        ]
+        for run in record["runs"]
+    ]
+    return table(["rows", "recall", "wall, s", "MiB"], rows)
 
 
 def scale_table(record):

@@ -138,8 +138,8 @@ def test_a_verdict_is_by_the_mean_against_the_best_peer(module, ours, expected):
 @pytest.mark.parametrize(
     "name",
     [
-        *("eigengap", "fidelity", "mnist", "neighbors", "peers", "scale", "siamese"),
-        "supervised",
+        *("eigengap", "eigensolvers", "fidelity", "mnist", "neighbors"),
+        *("neighbors_large", "peers", "scale", "siamese", "supervised"),
     ],
 )
 def test_help_says_what_a_benchmark_measures(module, name, capsys):
@@ -279,6 +279,19 @@ def test_eigengap_goes_on_and_counts_what_is_right(module, tmp_path, monkeypatch
     assert eigengap.share_right(runs) == 0.5
 
 
+@pytest.mark.parametrize("solver", ["eigsh", "lobpcg"])
+def test_eigensolvers_find_the_same_pairs(solver, module):
+    solvers = module("eigensolvers")
+    run = solvers.measure("curved 1500", solver)
+    assert run["residual"] < 1e-4
+    laplacian = solvers.graph_of("curved 1500")[1].toarray()
+    exact = np.linalg.eigvalsh(laplacian)[: solvers.N_VECTORS]
+    np.testing.assert_allclose(run["eigenvalues"], exact, atol=1e-5)
+    worse = run | {"eigenvalues": [value + 0.5 for value in run["eigenvalues"]]}
+    missed = [r["missed"] for r in solvers.compared([run, worse])]
+    assert missed == pytest.approx([0.0, 0.5])
+
+
 @pytest.mark.parametrize("k", [2, 7, 20])
 def test_blobs_of_the_eigengap_are_apart(k, module):
     X, y = module("eigengap").blobs(k, 0)
@@ -296,6 +309,20 @@ def test_scale_runs_and_its_numbers_are_those_of_the_estimator(module, tmp_path)
     assert set(numbers["seconds"]) == set(scale.STAGES.values())
     assert sum(numbers["seconds"].values()) <= numbers["wall"] + 0.1
     assert set(numbers["rows_per_second"]) == {"array", "file", "CSR"}
+
+
+def test_large_neighbours_are_found_in_the_file(module, tmp_path):
+    numbers = module("neighbors_large").run(tmp_path, 3000)
+    assert numbers["recall"] == 1.0  # so few are searched exactly
+    assert numbers["wall"] > 0.0
+
+
+def test_footprint_counts_what_stays(module, monkeypatch):
+    footprint = module("footprint")
+    monkeypatch.setattr(footprint, "BEFORE", 1)
+    found = footprint.cycles(2)
+    assert found["growth"] == found["last"] - found["first"]
+    assert footprint.rows(30, 4, 0).dtype == np.float32
 
 
 def test_exponent_by_hand(module):

@@ -1,0 +1,92 @@
+"""What the package costs beside its work: its import, its memory, a small fit.
+
+    python benchmarks/footprint.py
+
+``import``: seconds of a process that imports the package over those of one that imports
+``torch`` and ``sklearn.cluster``, in turn, the medians of nine. ``memory``: growth of
+the anonymous memory (RssAnon) of a process over 200 fits of 600 rows with `predict`,
+after 20 others. ``fit``: a default fit of 1,000 x 20 rows, five seeds, its threads as
+they come.
+"""
+
+import json
+import subprocess
+import sys
+import time
+import warnings
+from statistics import median
+
+import numpy as np
+from report import Stopwatch, say, spread, write
+from scale import AnonymousMemory
+from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
+
+from skspectralnet import SpectralNetClustering
+
+IMPORTS = {"package": "skspectralnet", "libraries": "torch, sklearn.cluster"}
+REPEATS, CYCLES, BEFORE = 9, 200, 20
+
+
+def import_seconds():
+    """Median seconds of each of ``IMPORTS``, and the ratio."""
+    seconds = {name: [] for name in IMPORTS}
+    for repeat in range(REPEATS + 1):
+        for name, modules in IMPORTS.items():
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", f"import {modules}"], check=True)  # noqa: S603
+            if repeat:  # the first one fills the file system's cache
+                seconds[name].append(time.perf_counter() - start)
+    found = {name: median(values) for name, values in seconds.items()}
+    return found | {"ratio": found["package"] / found["libraries"]}
+
+
+def rows(n_rows, n_columns, seed):
+    """Five blobs."""
+    return make_blobs(n_rows, n_columns, centers=5, cluster_std=3.0, random_state=seed)[
+        0
+    ].astype(np.float32)
+
+
+def cycles(count):
+    """MiB that fits and predictions have left behind, one after the other."""
+    X, memory = rows(600, 8, 0), []
+    for seed in range(BEFORE + count):
+        if seed >= BEFORE:
+            memory.append(AnonymousMemory._now())
+        model = SpectralNetClustering(5, random_state=seed, max_iter=10)
+        model.fit(X).predict(X)
+    memory.append(AnonymousMemory._now())
+    return {"first": memory[0], "last": memory[-1], "growth": memory[-1] - memory[0]}
+
+
+def fits():
+    """Seconds of default fits of 1,000 x 20 rows, the first one not counted."""
+    seconds = []
+    for seed in range(-1, 5):
+        X = rows(1000, 20, seed + 1)
+        with Stopwatch() as watch:
+            SpectralNetClustering(5, random_state=0).fit(X)
+        seconds.append(watch.wall)
+    return spread(seconds[1:])
+
+
+def main():
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    if sys.argv[1:] == ["--cycles"]:
+        print(json.dumps(cycles(CYCLES)))
+        return 0
+    found = {"import": import_seconds()}
+    say(f"import {found['import']}")
+    call = [sys.executable, __file__, "--cycles"]
+    done = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    found["memory"] = json.loads(done.stdout.splitlines()[-1])
+    say(f"memory {found['memory']}")
+    found["fit"] = fits()
+    say(f"fit {found['fit']}")
+    write("footprint", "python benchmarks/footprint.py", found)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Fifteen approximate neighbours of millions of rows: recall, seconds and memory.
+
+    python benchmarks/neighbors_large.py [--rows N ...] [--folder FOLDER]
+
+The rows of scale.py (twenty curved clusters in 32 float32 columns), mapped into memory
+from their file in FOLDER, and the cells that a fit takes beyond 100,000 rows. Recall is
+measured on 1,000 rows, its seconds included; `anonymous` is the most memory that is not
+a mapped file (RssAnon), above that before the call: the indices found, eight bytes
+each, are part of it. Each run is a process of its own and is in
+``results/neighbors_large.json`` when it ends.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from report import RESULTS, Book, Stopwatch, go_through
+from scale import AnonymousMemory, rows_of
+
+from skspectralnet._graph import nearest_neighbors
+
+ROWS, N_NEIGHBORS = (1_000_000, 10_000_000), 15
+
+
+def run(folder, n_rows):
+    """One search in this process."""
+    X = rows_of(folder, n_rows)[0]
+    rng = np.random.RandomState(0)
+    with AnonymousMemory() as memory, Stopwatch() as watch:
+        found = nearest_neighbors(X, N_NEIGHBORS, random_state=rng)
+    seconds = {"wall": watch.wall, "cpu": watch.cpu}
+    return {"recall": found.recall, "anonymous_mib": memory.peak} | seconds
+
+
+def measure(folder, n_rows):
+    """The numbers of one run, from a process of its own."""
+    rows_of(folder, n_rows)
+    call = [sys.executable, __file__, "--run", str(folder), str(n_rows)]
+    done = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main(arguments):
+    if arguments[:1] == ["--run"]:
+        print(json.dumps(run(Path(arguments[1]), int(arguments[2]))))
+        return 0
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--rows", nargs="+", type=int, default=list(ROWS))
+    add("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    add("--results", type=Path, default=RESULTS / "neighbors_large.json")
+    options = parser.parse_args(arguments)
+    return go_through(
+        Book(options.results, ("rows",)),
+        "python benchmarks/neighbors_large.py",
+        [(n_rows,) for n_rows in options.rows],
+        lambda n_rows: measure(options.folder, n_rows),
+        order=lambda run: run["rows"],
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
