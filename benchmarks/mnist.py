@@ -26,8 +26,8 @@ SETTINGS = {
     "autoencoder": {"encoder": Autoencoder()},
     "no metric learner": {"metric_learner": None},
     "paper": {
-        "encoder": "autoencoder",
-        "metric_learner": SiameseEmbedding(loss="contrastive"),
+        "encoder": Autoencoder(noise=0.0),
+        "metric_learner": SiameseEmbedding(loss="contrastive", noise=0.0),
         "network_input": "code",
         "loss": "trace",
         "orthonorm": "alternating",

@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.metrics import normalized_mutual_info_score
 
-from skspectralnet import SiameseEmbedding, SpectralNetClustering
+from skspectralnet import Autoencoder, SiameseEmbedding, SpectralNetClustering
 from skspectralnet.metrics import clustering_accuracy
 
 X, y = load_digits(return_X_y=True)
@@ -36,8 +36,8 @@ X, y = load_digits(return_X_y=True)
 models = {
     "as in the paper": SpectralNetClustering(
         n_clusters=10,
-        encoder="autoencoder",
-        metric_learner=SiameseEmbedding(loss="contrastive"),
+        encoder=Autoencoder(noise=0.0),
+        metric_learner=SiameseEmbedding(loss="contrastive", noise=0.0),
         network_input="code",
         loss="trace",
         orthonorm="alternating",
