@@ -153,7 +153,7 @@ def stages():
         ),
         (
             *("siamese", SiameseEmbedding(max_iter=3, random_state=0), "_train"),
-            *(torch.float32, codes),
+            *(wide, codes),
         ),
         ("spectral map", spectral, "_fit_network", torch.float32, points),
         ("alignment", spectral, "_align", torch.float64, points),
