@@ -692,10 +692,15 @@ class _BaseSpectralNet(RowTransformer):
     def _fix_signs(self, X):
         """Make the largest entry of each eigenvector positive; return the embedding."""
         Z = self._embed(X)
-        largest = np.abs(Z).argmax(axis=0)
-        signs = np.where(Z[largest, np.arange(Z.shape[1])] < 0, -1.0, 1.0)
+        # Without a copy of Z, the largest array of a fit of many rows.
+        columns = np.arange(Z.shape[1])
+        high, low = Z.argmax(axis=0), Z.argmin(axis=0)
+        most, least = Z[high, columns], -Z[low, columns]
+        negative = (least > most) | ((least == most) & (low < high))
+        signs = np.where(negative, -1.0, 1.0)
         self.network_.flip_signs(signs)
-        return Z * signs
+        Z *= signs
+        return Z
 
     # --- new rows
 
@@ -725,7 +730,8 @@ class _BaseSpectralNet(RowTransformer):
             device=resolve_device(self.device),
             block_size=rows_at_once(X),
         )
-        return eigenvectors * self.component_weights_
+        eigenvectors *= self.component_weights_
+        return eigenvectors
 
     def _network_rows(self, X, rows):
         """Some rows of X as the network takes them."""
