@@ -8,10 +8,12 @@ is stopped after LIMIT seconds (900 unless given); a method is not tried on more
 than the first number on which it was stopped or failed. `PYTHON` is the interpreter of
 an environment with the packages compared with (`make bench-env`). ``spectralnet`` is
 version 1.1.0 with its defaults and its siamese network. Each run is in
-``results/peers.json`` when it ends.
+``results/peers.json`` when it ends. ``skspectralnet, graph of all rows`` is this
+package with ``neighbors_in="data"``.
 """
 
 import argparse
+import functools
 import json
 import subprocess
 import sys
@@ -60,6 +62,9 @@ def spectralnet(X):
 
 METHODS = {
     "skspectralnet": quality_run.skspectralnet,
+    "skspectralnet, graph of all rows": functools.partial(
+        quality_run.skspectralnet, neighbors_in="data"
+    ),
     "MiniBatchKMeans": mini_batch_k_means,
     "scikit-learn spectral": quality_run.spectral,
     "UMAP + mixture": quality_run.umap_mixture,
