@@ -50,7 +50,7 @@ _MAX_EPOCH_STEPS = 100
 _NOISE_ROWS, _NOISE = 5000, 0.5
 # precision="auto": neighbours that lie closer, of rows of size 1, are not told apart by
 # the eight bits of bfloat16.
-_COARSE = 0.05
+_COARSE = 0.1
 # Rows that stand for all in both.
 _SAMPLED_ROWS = 2000
 # Rows of the batch that each anchor is held against: as good as all of them and much
@@ -157,7 +157,7 @@ class SiameseEmbedding(NetworkTransformer):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Of the matrix products in training; the weights are float32 either way.
         ``"auto"`` takes bfloat16 where the device has instructions for it and nine in
-        ten pairs of neighbours differ by 5 % or more of the spread of the rows, float32
+        ten pairs of neighbours differ by 10 % or more of the spread of the rows, float32
         elsewhere; asking for bfloat16 on a CPU without instructions is very slow.
         `transform` computes in float64.
     verbose : int, default=0
