@@ -157,8 +157,9 @@ class SiameseEmbedding(NetworkTransformer):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Of the matrix products in training; the weights are float32 either way.
         ``"auto"`` takes bfloat16 where the device has instructions for it and nine in
-        ten pairs of neighbours differ by 10 % or more of the spread of the rows, float32
-        elsewhere; asking for bfloat16 on a CPU without instructions is very slow.
+        ten pairs of neighbours differ by 10 % or more of the spread of the rows, and
+        float32 elsewhere; asking for bfloat16 on a CPU without instructions is very
+        slow.
         `transform` computes in float64.
     verbose : int, default=0
         Above 0, a progress bar on the standard error.
