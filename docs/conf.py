@@ -8,7 +8,11 @@ sys.path.insert(0, str(Path(__file__).parent))  # make_tables, mathml, gallery_o
 
 from make_tables import make_all
 
+from skspectralnet._estimator import RowTransformer
+
 make_all()
+# The HTML of an estimator in the gallery links to its page in the same folder of pages.
+RowTransformer._doc_link_template = "../api/{estimator_module}.{estimator_name}.html"
 
 project = "skspectralnet"
 copyright = "the skspectralnet developers"
