@@ -24,6 +24,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "sphinx_copybutton",
+    "sphinxcontrib.bibtex",
     "sphinx_gallery.gen_gallery",
     "mathml",
 ]
@@ -47,6 +48,10 @@ sphinx_gallery_conf = {
     "min_reported_time": 1,
     "show_signature": False,
 }
+bibtex_bibfiles = ["references.bib"]
+bibtex_cite_id = "paper-{key}"
+bibtex_default_style = "plain"
+bibtex_reference_style = "author_year"
 # Neither prompts nor what an example has printed.
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True

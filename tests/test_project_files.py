@@ -155,3 +155,26 @@ def test_the_command_of_the_bug_form_prints_versions():
     for name in ("sklearn: ", "numpy: ", "scipy: "):
         assert name in said
     assert re.search(r"skspectralnet: \d\S+ torch: \d", said)
+
+
+PAPER = re.compile(r"https://(?:doi\.org|arxiv\.org/abs)/(\d[\w./-]*\w)")
+
+
+def test_papers_of_docstrings_and_citation_are_in_the_bibliography():
+    bibliography = (ROOT / "docs" / "references.bib").read_text("utf-8")
+    listed = re.findall(r"(?:doi|eprint) = {(.+)}", bibliography)
+    assert len(listed) == len(set(listed)) > 10
+    named = PAPER.findall((ROOT / "CITATION.cff").read_text("utf-8"))
+    for path in (ROOT / "skspectralnet").glob("*.py"):
+        named += PAPER.findall(path.read_text("utf-8"))
+    assert len(named) > 5
+    assert set(named) <= set(listed)
+
+
+def test_cited_keys_are_in_the_bibliography():
+    bibliography = (ROOT / "docs" / "references.bib").read_text("utf-8")
+    keys = set(re.findall(r"^@\w+{(\w+),$", bibliography, re.MULTILINE))
+    cited = set()
+    for path in (ROOT / "docs").glob("**/*.rst"):
+        cited |= set(re.findall(r":cite:\w+:`(\w+)", path.read_text("utf-8")))
+    assert {"shaham2018", "vonluxburg2007"} <= cited <= keys
