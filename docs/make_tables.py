@@ -110,7 +110,7 @@ def quality_figure(record):
         ".. figure:: /_generated/quality.svg\n"
         "   :alt: NMI of each method on each data set\n"
         "   :width: 100%\n"
-        "   :target: ../_images/quality.svg\n\n"
+        "   :target: _images/quality.svg\n\n"
         "   NMI, mean over the seeds; a line reaches from the worst to the best seed.\n"
     )
 
