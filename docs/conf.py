@@ -70,6 +70,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"skspectralnet {version.split('+')[0]}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_context = {"default_mode": "auto"}  # light or dark as the reader has it
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
