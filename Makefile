@@ -54,6 +54,7 @@ format: $(READY) ## repair what the linter can
 
 docs: $(READY_DOCS) ## the documentation, into docs/_build/html
 	$(RUN) -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(RUN) docs/check_links.py docs/_build/html
 
 images: $(READY) ## the picture of the README, from its example
 	mkdir -p docs/images

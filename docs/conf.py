@@ -8,7 +8,11 @@ sys.path.insert(0, str(Path(__file__).parent))  # make_tables, mathml, gallery_o
 
 from make_tables import make_all
 
+from skspectralnet._estimator import RowTransformer
+
 make_all()
+# The HTML of an estimator in the gallery links to its page in the same folder of pages.
+RowTransformer._doc_link_template = "../api/{estimator_module}.{estimator_name}.html"
 
 project = "skspectralnet"
 copyright = "the skspectralnet developers"
@@ -20,6 +24,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "sphinx_copybutton",
+    "sphinxcontrib.bibtex",
     "sphinx_gallery.gen_gallery",
     "mathml",
 ]
@@ -43,6 +48,10 @@ sphinx_gallery_conf = {
     "min_reported_time": 1,
     "show_signature": False,
 }
+bibtex_bibfiles = ["references.bib"]
+bibtex_cite_id = "paper-{key}"
+bibtex_default_style = "plain"
+bibtex_reference_style = "author_year"
 # Neither prompts nor what an example has printed.
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
@@ -61,6 +70,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"skspectralnet {version.split('+')[0]}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_context = {"default_mode": "auto"}  # light or dark as the reader has it
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {

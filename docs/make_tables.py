@@ -110,7 +110,7 @@ def quality_figure(record):
         ".. figure:: /_generated/quality.svg\n"
         "   :alt: NMI of each method on each data set\n"
         "   :width: 100%\n"
-        "   :target: ../_images/quality.svg\n\n"
+        "   :target: _images/quality.svg\n\n"
         "   NMI, mean over the seeds; a line reaches from the worst to the best seed.\n"
     )
 
@@ -632,7 +632,7 @@ def _draw_quality(found):
     methods = list(dict.fromkeys(m for row in found.values() for m in row))
     settings = {"svg.hashsalt": "skspectralnet", "font.size": 12}
     with plt.rc_context(settings):
-        figure, axis = plt.subplots(figsize=(9, 1 + 0.45 * len(found)))
+        figure, axis = plt.subplots(figsize=(6.5, 1 + 0.4 * len(found)))
         for j, method in enumerate(methods):
             rows = [i for i, row in enumerate(found.values()) if method in row]
             nmi = [row[method]["nmi"] for row in found.values() if method in row]

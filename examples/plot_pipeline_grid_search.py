@@ -38,6 +38,9 @@ y = np.concatenate([y_moons, np.full(len(blob), 2)])
 # The score is the modularity of the predicted labels on a graph that depends on no
 # parameter. It leans towards clusters of similar size: where yours are very unequal,
 # look at the candidates yourself.
+#
+# The fitted search shows itself, as in a notebook: its parts open, with their
+# parameters and what they have learned, and a question mark leads to the documentation.
 pipeline = make_pipeline(
     StandardScaler(), SpectralNetClustering(n_clusters=3, random_state=0)
 )
@@ -45,9 +48,12 @@ candidates = {
     "spectralnetclustering__n_neighbors": [5, 10, 30],
     "spectralnetclustering__n_components": [2, 4],
 }
-search = GridSearchCV(
-    pipeline, candidates, cv=KFold(3, shuffle=True, random_state=0)
-).fit(X)
+search = GridSearchCV(pipeline, candidates, cv=KFold(3, shuffle=True, random_state=0))
+search.fit(X)
+
+# %%
+# The scores
+# ----------
 for parameters, score in zip(
     search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True
 ):

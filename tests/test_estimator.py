@@ -4,6 +4,7 @@ import _thread
 import copy
 import inspect
 import pickle
+import re
 import subprocess
 import sys
 import warnings
@@ -12,8 +13,10 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+import sklearn
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from packaging.version import Version
 from scipy import sparse
 from scipy.spatial.distance import pdist, squareform
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -24,7 +27,10 @@ from sklearn.exceptions import (
     NotFittedError,
 )
 from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, normalize
+from sklearn.utils import estimator_html_repr
 
 import skspectralnet
 from skspectralnet import (
@@ -43,6 +49,13 @@ except ImportError:  # joblib before 1.6 brings it along
 
 LAPLACIANS = ["random_walk", "symmetric", "unnormalized"]
 PACKAGE = str(Path(skspectralnet.__file__).parent)
+ROOT = Path(__file__).resolve().parent.parent
+ESTIMATORS = [
+    SpectralNetClustering(n_clusters=3, random_state=0),
+    SpectralNetEmbedding(random_state=0),
+    Autoencoder(max_iter=2, random_state=0),
+    SiameseEmbedding(max_iter=2, random_state=0),
+]
 
 both = pytest.mark.parametrize("cls", [SpectralNetClustering, SpectralNetEmbedding])
 
@@ -724,11 +737,119 @@ def test_one_convergence_warning_at_max_iter(cls, blobs):
 
 
 @both
-def test_repr_and_html(cls, blobs):
-    model = make(cls)
-    assert repr(model).startswith(cls.__name__)
-    model.fit(blobs[0])
-    assert cls.__name__ in model._repr_html_()
+def test_repr_is_the_name_and_what_is_not_default(cls):
+    model = make(cls, max_iter=7)
+    assert repr(model).startswith(f"{cls.__name__}(")
+    assert "max_iter=7" in repr(model)
+
+
+# --- the HTML that a notebook shows
+
+DOCUMENTATION = "https://pages.example/stable/"
+
+
+@pytest.fixture(params=ESTIMATORS, ids=lambda estimator: type(estimator).__name__)
+def linked(request, monkeypatch):
+    """A public estimator, and its page in a published documentation."""
+    template = _estimator.page_template(
+        ["Source, https://code.example", f"Documentation, {DOCUMENTATION}"], Path()
+    )
+    monkeypatch.setattr(_estimator.RowTransformer, "_doc_link_template", template)
+    model = clone(request.param)
+    return model, f"{DOCUMENTATION}api/skspectralnet.{type(model).__name__}.html"
+
+
+def quiet_fit(model, X):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(X)
+
+
+def explained(html, page):
+    """The names that link to their place on the page and say what they are."""
+    pattern = rf'href="{re.escape(page)}#:~:text=[^"]*">\s*(\w+)\s*<span[^>]*>\s*(\w+):'
+    found = re.findall(pattern, html)
+    assert all(shown == described for shown, described in found)
+    return {shown for shown, _ in found}
+
+
+def test_html_links_to_the_page_before_and_after_a_fit(linked, blobs):
+    model, page = linked
+    assert f'href="{page}"' in model._repr_html_()
+    fitted = quiet_fit(model, blobs[0])._repr_html_()
+    assert f'href="{page}"' in fitted
+    assert "<span>Fitted</span>" in fitted
+
+
+@pytest.mark.skipif(
+    Version(sklearn.__version__) < Version("1.9"),
+    reason="older HTML has no such tables",
+)
+def test_html_explains_parameters_and_what_was_learned(linked, blobs):
+    model, page = linked
+    parameters = set(model.get_params(deep=False))
+    assert explained(model._repr_html_(), page) == parameters
+    fitted = quiet_fit(model, blobs[0])._repr_html_()
+    learned = {name for name in vars(model) if name[0] != "_" and name.endswith("_")}
+    assert {"network_", "loss_curve_", "n_features_in_"} <= learned
+    assert explained(fitted, page) == parameters | learned
+
+
+def test_html_of_a_pipeline_links_to_the_page_of_each_step(linked, blobs):
+    model, page = linked
+    pipeline = make_pipeline(StandardScaler(), model)
+    name = type(model).__name__.lower()
+    for html in (
+        estimator_html_repr(pipeline),
+        estimator_html_repr(quiet_fit(pipeline, blobs[0])),
+        estimator_html_repr(GridSearchCV(pipeline, {f"{name}__max_iter": [1, 2]})),
+    ):
+        assert f'href="{page}"' in html
+        assert "sklearn.preprocessing.StandardScaler.html" in html
+
+
+def test_html_of_a_stage_in_its_place(blobs):
+    model = SpectralNetClustering(3, encoder=Autoencoder(max_iter=2), random_state=0)
+    for html in (model._repr_html_(), quiet_fit(model, blobs[0])._repr_html_()):
+        assert "Autoencoder(max_iter=2)" in html
+
+
+def test_html_has_no_link_where_there_is_no_page(linked, monkeypatch, tmp_path):
+    model, _ = linked
+    empty = _estimator.page_template(["Source, https://code.example"], tmp_path)
+    assert empty == "" == _estimator.page_template(None, tmp_path)
+    monkeypatch.setattr(_estimator.RowTransformer, "_doc_link_template", empty)
+    html = model._repr_html_()
+    assert type(model).__name__ in html
+    assert "href=" not in html
+
+
+def test_built_pages_stand_in_for_a_published_documentation(linked, tmp_path):
+    model, page = linked
+    checkout = tmp_path / "a {folder}"
+    built = checkout / "docs" / "_build" / "html" / "api"
+    built.mkdir(parents=True)
+    assert _estimator.page_template(None, checkout) == ""
+    (built / "skspectralnet.SpectralNetClustering.html").touch()
+    model._doc_link_template = _estimator.page_template(None, checkout)
+    name = page.rpartition("/")[2]
+    assert model._get_doc_link() == (built / name).as_uri()
+    published = _estimator.page_template([f"documentation, {DOCUMENTATION}"], checkout)
+    assert published.startswith(DOCUMENTATION)
+
+
+def test_html_of_a_subclass_elsewhere_claims_no_page():
+    class Mine(SpectralNetClustering):
+        pass
+
+    assert Mine()._get_doc_link() == ""
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+def test_linked_page_is_one_that_the_documentation_has(estimator):
+    pages = (ROOT / "docs" / "api.rst").read_text("utf-8")
+    assert pages.startswith("API\n===\n\n.. currentmodule:: skspectralnet\n")
+    assert f"   {type(estimator).__name__}\n" in pages
 
 
 @both

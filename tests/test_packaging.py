@@ -22,7 +22,19 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 # What may lie in the sdist, by the end of its name; no data, no weights.
-TEXT = {"", ".cff", ".cfg", ".css", ".in", ".md", ".py", ".rst", ".toml", ".txt"}
+TEXT = {
+    "",
+    ".bib",
+    ".cff",
+    ".cfg",
+    ".css",
+    ".in",
+    ".md",
+    ".py",
+    ".rst",
+    ".toml",
+    ".txt",
+}
 KINDS = TEXT | {".json", ".png", ".typed", ".yaml", ".yml"}
 
 

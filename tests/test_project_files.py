@@ -155,3 +155,46 @@ def test_the_command_of_the_bug_form_prints_versions():
     for name in ("sklearn: ", "numpy: ", "scipy: "):
         assert name in said
     assert re.search(r"skspectralnet: \d\S+ torch: \d", said)
+
+
+PAPER = re.compile(r"https://(?:doi\.org|arxiv\.org/abs)/(\d[\w./-]*\w)")
+
+
+def test_papers_of_docstrings_and_citation_are_in_the_bibliography():
+    bibliography = (ROOT / "docs" / "references.bib").read_text("utf-8")
+    listed = re.findall(r"(?:doi|eprint) = {(.+)}", bibliography)
+    assert len(listed) == len(set(listed)) > 10
+    named = PAPER.findall((ROOT / "CITATION.cff").read_text("utf-8"))
+    for path in (ROOT / "skspectralnet").glob("*.py"):
+        named += PAPER.findall(path.read_text("utf-8"))
+    assert len(named) > 5
+    assert set(named) <= set(listed)
+
+
+def test_cited_keys_are_in_the_bibliography():
+    bibliography = (ROOT / "docs" / "references.bib").read_text("utf-8")
+    keys = set(re.findall(r"^@\w+{(\w+),$", bibliography, re.MULTILINE))
+    cited = set()
+    for path in (ROOT / "docs").glob("**/*.rst"):
+        cited |= set(re.findall(r":cite:\w+:`(\w+)", path.read_text("utf-8")))
+    assert {"shaham2018", "vonluxburg2007"} <= cited <= keys
+
+
+def test_links_inside_the_pages_are_checked(tmp_path):
+    page = '<a id="here"></a><a href="{}">x</a><img src="{}">'
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "b.html").write_text(page.format("../a.html#here", "../c d.svg"))
+    (tmp_path / "c d.svg").touch()
+    good = page.format("in/b.html?1#here", "c%20d.svg")
+    good += (
+        '<a href="https://x.example/y"></a><a href="#here"></a><a href="#:~:text=x">'
+    )
+    (tmp_path / "a.html").write_text(good)
+    script = [sys.executable, str(ROOT / "docs" / "check_links.py"), str(tmp_path)]
+    assert subprocess.run(script, check=False).returncode == 0  # noqa: S603
+    bad = page.format("in/b.html#there", "../c d.svg") + '<a href="#nowhere"></a>'
+    (tmp_path / "a.html").write_text(bad)
+    done = subprocess.run(script, check=False, capture_output=True, text=True)  # noqa: S603
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[1:]
+    assert said == ["a.html: in/b.html#there", "a.html: ../c d.svg", "a.html: #nowhere"]
