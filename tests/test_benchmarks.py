@@ -282,7 +282,7 @@ def test_eigengap_goes_on_and_counts_what_is_right(module, tmp_path, monkeypatch
 @pytest.mark.parametrize("solver", ["eigsh", "lobpcg"])
 def test_eigensolvers_find_the_same_pairs(solver, module):
     solvers = module("eigensolvers")
-    run = solvers.measure("curved 1500", solver)
+    run = {"data": "curved 1500"} | solvers.measure("curved 1500", solver)
     assert run["residual"] < 1e-4
     laplacian = solvers.graph_of("curved 1500")[1].toarray()
     exact = np.linalg.eigvalsh(laplacian)[: solvers.N_VECTORS]
