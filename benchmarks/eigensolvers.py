@@ -90,7 +90,7 @@ def measure(name, solver):
     return {
         "wall": watch.wall,
         "cpu": watch.cpu,
-        "residual": float(f"{np.linalg.norm(missed, axis=0).max():.2e}"),
+        "residual": f"{np.linalg.norm(missed, axis=0).max():.0e}",
         "eigenvalues": [float(f"{value:.6g}") for value in values[:N_VECTORS]],
     }
 
@@ -112,7 +112,7 @@ def print_table(runs):
     for run in compared(runs):
         print(
             f"{run['data']:14}{run['solver']:8} wall {run['wall']:7.1f} s  residual "
-            f"{run['residual']:.0e}  missed {run['missed']:.0e}"
+            f"{run['residual']}  missed {run['missed']:.0e}"
         )
 
 

@@ -343,7 +343,7 @@ def eigensolvers_table(record):
     rows = [
         [
             *(run["data"], run["solver"], f"{run['wall']:.1f}"),
-            *(f"{run['residual']:.0e}", f"{run['missed']:.0e}"),
+            *(run["residual"], f"{run['missed']:.0e}"),
         ]
         for run in eigensolvers.compared(record["runs"])
     ]
