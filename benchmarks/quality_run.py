@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from data import named
 from report import Stopwatch
+from scipy import sparse
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.mixture import GaussianMixture
 
@@ -59,6 +60,8 @@ def umap_mixture(X):
     """UMAP to at most ten dimensions and a Gaussian mixture on them."""
     from umap import UMAP
 
+    if sparse.issparse(X):
+        X = sparse.csr_matrix(X)  # umap knows no sparse arrays
     components = min(10, X.shape[1])
     # numba compiles at the first call, by the kind and the number of rows (from 4,096
     # on neighbours are approximate): that is no part of the method.
