@@ -43,9 +43,8 @@ def import_seconds():
 
 def rows(n_rows, n_columns, seed):
     """Five blobs."""
-    return make_blobs(n_rows, n_columns, centers=5, cluster_std=3.0, random_state=seed)[
-        0
-    ].astype(np.float32)
+    X, _ = make_blobs(n_rows, n_columns, centers=5, cluster_std=3.0, random_state=seed)
+    return X.astype(np.float32)
 
 
 def cycles(count):
@@ -53,10 +52,10 @@ def cycles(count):
     X, memory = rows(600, 8, 0), []
     for seed in range(BEFORE + count):
         if seed >= BEFORE:
-            memory.append(AnonymousMemory._now())
+            memory.append(AnonymousMemory.now())
         model = SpectralNetClustering(5, random_state=seed, max_iter=10)
         model.fit(X).predict(X)
-    memory.append(AnonymousMemory._now())
+    memory.append(AnonymousMemory.now())
     return {"first": memory[0], "last": memory[-1], "growth": memory[-1] - memory[0]}
 
 

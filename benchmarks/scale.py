@@ -67,7 +67,7 @@ class AnonymousMemory:
     """The most anonymous memory of this process in a ``with`` block, in MiB."""
 
     def __enter__(self):
-        self._before, self._most = self._now(), 0.0
+        self._before, self._most = self.now(), 0.0
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -80,10 +80,10 @@ class AnonymousMemory:
 
     def _watch(self):
         while not self._end.wait(0.02):
-            self._most = max(self._most, self._now())
+            self._most = max(self._most, self.now())
 
     @staticmethod
-    def _now():
+    def now():
         lines = Path("/proc/self/status").read_text().splitlines()
         line = next(line for line in lines if line.startswith("RssAnon:"))
         return int(line.split()[1]) / 1024

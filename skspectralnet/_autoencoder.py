@@ -20,6 +20,7 @@ from skspectralnet._tensors import (
     takes_bfloat16,
     to_tensor,
     torch_generator,
+    with_noise,
 )
 from skspectralnet._training import count_held_out, gradients, train
 from skspectralnet._validation import (
@@ -409,10 +410,7 @@ def _denoising_loss(network, inputs, task, generator):
     """Loss of the clean rows, rebuilt from rows with Gaussian noise (if any)."""
     seen = inputs
     if task.noise:
-        normal = torch.randn(
-            inputs.shape, generator=generator, dtype=inputs.dtype, device="cpu"
-        )
-        seen = inputs + task.noise * normal.to(task.device)
+        seen = with_noise(inputs, task.noise, generator)
     outputs = in_bfloat16(network, seen) if task.bfloat16 else network(seen)
     return reconstruction_loss(outputs, inputs)
 

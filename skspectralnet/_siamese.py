@@ -28,6 +28,7 @@ from skspectralnet._tensors import (
     takes_bfloat16,
     to_tensor,
     torch_generator,
+    with_noise,
 )
 from skspectralnet._training import count_held_out, gradients, train
 from skspectralnet._validation import (
@@ -465,10 +466,7 @@ def _pair_loss(network, pairs, anchors, task, rng, generator=None):
         pairs.rows.batch(involved), device=task.device, dtype=torch.float32
     )
     if generator is not None and task.noise:
-        normal = torch.randn(
-            inputs.shape, generator=generator, dtype=inputs.dtype, device="cpu"
-        )
-        inputs = inputs + task.noise * normal.to(task.device)
+        inputs = with_noise(inputs, task.noise, generator)
     # Distances are taken in float32 either way.
     low = task.bfloat16 and network.training
     outputs = in_bfloat16(network, inputs) if low else network(inputs)

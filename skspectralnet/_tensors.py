@@ -93,6 +93,14 @@ def takes_bfloat16(precision, device):
     return precision == "bfloat16" or (precision == "auto" and fast_bfloat16(device))
 
 
+def with_noise(inputs, deviation, generator):
+    """Add Gaussian noise, drawn on the CPU: the same on every device."""
+    normal = torch.randn(
+        inputs.shape, generator=generator, dtype=inputs.dtype, device="cpu"
+    )
+    return inputs + deviation * normal.to(inputs.device)
+
+
 def in_bfloat16(module, inputs):
     """Apply a module with its matrix products in bfloat16, gradients kept.
 
