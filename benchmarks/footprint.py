@@ -17,7 +17,7 @@ import warnings
 from statistics import median
 
 import numpy as np
-from report import Stopwatch, say, spread, write
+from report import Stopwatch, in_own_process, say, spread, write
 from scale import AnonymousMemory
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
@@ -77,9 +77,7 @@ def main():
         return 0
     found = {"import": import_seconds()}
     say(f"import {found['import']}")
-    call = [sys.executable, __file__, "--cycles"]
-    done = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    found["memory"] = json.loads(done.stdout.splitlines()[-1])
+    found["memory"] = in_own_process(__file__, "--cycles")
     say(f"memory {found['memory']}")
     found["fit"] = fits()
     say(f"fit {found['fit']}")

@@ -12,13 +12,12 @@ each, are part of it. Each run is a process of its own and is in
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from report import RESULTS, Book, Stopwatch, go_through
+from report import RESULTS, Book, Stopwatch, go_through, in_own_process
 from scale import AnonymousMemory, rows_of
 
 from skspectralnet._graph import nearest_neighbors
@@ -39,9 +38,7 @@ def run(folder, n_rows):
 def measure(folder, n_rows):
     """The numbers of one run, from a process of its own."""
     rows_of(folder, n_rows)
-    call = [sys.executable, __file__, "--run", str(folder), str(n_rows)]
-    done = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    return json.loads(done.stdout.splitlines()[-1])
+    return in_own_process(__file__, "--run", folder, n_rows)
 
 
 def main(arguments):

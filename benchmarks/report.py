@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from importlib.metadata import version
@@ -145,6 +146,13 @@ def go_through(book, command, wanted, measure, *, order=None):
         book.replace(run, order)
         say("  ".join(f"{key} {value}" for key, value in numbers.items()))
     return 0
+
+
+def in_own_process(script, *arguments):
+    """What a script prints as its last line of JSON, run by this interpreter."""
+    call = [sys.executable, script, *map(str, arguments)]
+    done = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def scores(y, labels):

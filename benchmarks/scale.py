@@ -13,7 +13,6 @@ default, for a million rows. Each run is in ``results/scale.json`` when it ends.
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import threading
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from data import CurvedMixture
-from report import RESULTS, Book, Stopwatch, go_through, say
+from report import RESULTS, Book, Stopwatch, go_through, in_own_process, say
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
@@ -136,9 +135,7 @@ def predictions(model, stored):
 def measure(folder, n_rows, subsample):
     """The numbers of one run, from a process of its own."""
     rows_of(folder, n_rows)
-    call = [sys.executable, __file__, "--run", str(folder), str(n_rows), str(subsample)]
-    done = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    return json.loads(done.stdout.splitlines()[-1])
+    return in_own_process(__file__, "--run", folder, n_rows, subsample)
 
 
 def exponent(runs):
