@@ -10,8 +10,9 @@ from sklearn.utils import check_array
 
 # algorithm="auto": exact neighbours up to so many rows (benchmarks/neighbors.py).
 _EXACT_ROWS = 100_000
-# Cells of about so many rows; a row is compared with those of the nearest cells.
-_CELL_ROWS, _CELLS_SEARCHED = 1000, 8
+# Cells of about so many rows: a row is compared with those of the nearest cells, as
+# many as hold this share of the true neighbours of some rows.
+_CELL_ROWS, _ENOUGH, _MOST_SEARCHED = 250, 0.93, 128
 # k-means sees so many rows for each cell.
 _ROWS_PER_CENTER = 50
 _RECALL_ROWS = 1000
@@ -26,6 +27,25 @@ class Neighbors(NamedTuple):
     recall: float  # share of the true neighbours among them
 
 
+class _Truth(NamedTuple):
+    """The true neighbours of some rows."""
+
+    rows: np.ndarray  # (r,)
+    neighbors: np.ndarray  # (r, k)
+
+    @classmethod
+    def of(cls, X, k, random_state):
+        rows = random_state.permutation(X.shape[0])[:_RECALL_ROWS]
+        finder = NearestNeighbors(n_neighbors=k + 1).fit(X)
+        found = finder.kneighbors(X[rows], return_distance=False)
+        return cls(rows, _without_itself(found, rows))
+
+    def recall(self, indices):
+        """The share of them among what was found for all rows."""
+        found = indices[self.rows][:, None, :]
+        return float((self.neighbors[:, :, None] == found).any(axis=2).mean())
+
+
 def nearest_neighbors(X, n_neighbors, *, algorithm="auto", random_state):
     """The nearest other rows of every row by Euclidean distance.
 
@@ -36,15 +56,16 @@ def nearest_neighbors(X, n_neighbors, *, algorithm="auto", random_state):
         Below n_samples.
     algorithm : {"auto", "exact", "cells", "pynndescent"}
         ``"cells"`` compares a row with the rows of the cells of k-means that are
-        nearest to its own; ``"pynndescent"`` needs that package; ``"auto"``: exact up
-        to 100,000 rows, cells beyond.
+        nearest to its own, as many cells as hold 93 % of the true neighbours of 1,000
+        random rows, at most 128; ``"pynndescent"`` needs that package; ``"auto"``:
+        exact up to 100,000 rows, cells beyond.
     random_state : RandomState
 
     Returns
     -------
     Neighbors
-        The recall is 1.0 for exact neighbours, otherwise measured on up to 1,000
-        random rows.
+        The recall is 1.0 for exact neighbours, otherwise measured on the same 1,000
+        rows.
 
     Raises
     ------
@@ -57,34 +78,74 @@ def nearest_neighbors(X, n_neighbors, *, algorithm="auto", random_state):
     if algorithm == "exact":
         finder = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
         return Neighbors(finder.kneighbors(return_distance=False), 1.0)
-    find = _cell_neighbors if algorithm == "cells" else _descent_neighbors
-    indices = find(X, n_neighbors, random_state)
-    return Neighbors(indices, _recall(X, indices, random_state))
+    truth = _Truth.of(X, n_neighbors, random_state)
+    if algorithm == "cells":
+        indices = _cell_neighbors(X, n_neighbors, truth, random_state)
+    else:
+        indices = _descent_neighbors(X, n_neighbors, random_state)
+    return Neighbors(indices, truth.recall(indices))
 
 
-def _cell_neighbors(X, n_neighbors, random_state):
-    """Neighbours among the rows of the nearest cells of k-means."""
-    n_samples = X.shape[0]
-    n_cells = max(1, n_samples // max(_CELL_ROWS, 2 * n_neighbors))
-    sample = random_state.permutation(n_samples)[: _ROWS_PER_CENTER * n_cells]
-    kmeans = KMeans(n_cells, n_init=1, max_iter=20, random_state=random_state)
-    cells = kmeans.fit(X[np.sort(sample)]).predict(X)
-    order = np.argsort(cells, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(cells, minlength=n_cells))[:-1])
-    n_searched = min(_CELLS_SEARCHED, n_cells)
-    centers = NearestNeighbors(n_neighbors=n_searched).fit(kmeans.cluster_centers_)
-    nearby = centers.kneighbors(kmeans.cluster_centers_, return_distance=False)
-    indices = np.empty((n_samples, n_neighbors), dtype=np.int64)
+def _cell_neighbors(X, n_neighbors, truth, random_state):
+    """Neighbours among the rows of the nearest cells."""
+    cells, centers = _cells(X, max(_CELL_ROWS, 2 * n_neighbors), random_state)
+    members = _parts(cells, len(centers))
+    finder = NearestNeighbors(n_neighbors=min(_MOST_SEARCHED, len(centers)))
+    nearby = finder.fit(centers).kneighbors(centers, return_distance=False)
+    nearby = nearby[:, : _n_searched(cells, nearby, truth)]
+    indices = np.empty((X.shape[0], n_neighbors), dtype=np.int64)
     for cell, rows in enumerate(members):
         if len(rows) == 0:
             continue
         others = np.concatenate([members[c] for c in {cell, *nearby[cell]}])
         if len(others) <= n_neighbors:  # a few rows far from all others
-            others = np.arange(n_samples)
+            others = np.arange(X.shape[0])
         finder = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(X[others])
         found = others[finder.kneighbors(X[rows], return_distance=False)]
         indices[rows] = _without_itself(found, rows)
     return indices
+
+
+def _cells(X, n_rows, random_state):
+    """Cells of about `n_rows` rows by k-means in two levels, and their centres.
+
+    A first k-means finds as many groups as each of them is then divided into cells: a
+    row is compared with twice the root of the number of cells, not with all.
+    """
+    n_groups = max(1, round(np.sqrt(X.shape[0] / n_rows)))
+    groups, _ = _k_means(X, n_groups, random_state)
+    cells = np.empty(X.shape[0], dtype=np.int64)
+    centers = []
+    for rows in _parts(groups, n_groups):
+        if len(rows) == 0:
+            continue
+        n_cells = max(1, round(len(rows) / n_rows))
+        found, its_centers = _k_means(X[rows], n_cells, random_state)
+        cells[rows] = found + sum(map(len, centers))
+        centers.append(its_centers)
+    return cells, np.concatenate(centers)
+
+
+def _k_means(X, n_clusters, random_state):
+    """Labels of all rows, and centres, by k-means on a sample."""
+    sample = random_state.permutation(X.shape[0])[: _ROWS_PER_CENTER * n_clusters]
+    kmeans = KMeans(n_clusters, n_init=1, max_iter=20, random_state=random_state)
+    labels = kmeans.fit(X[np.sort(sample)]).predict(X)
+    return labels, kmeans.cluster_centers_
+
+
+def _parts(labels, n_labels):
+    """The row numbers of each label."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(labels, minlength=n_labels))[:-1])
+
+
+def _n_searched(cells, nearby, truth):
+    """How many of the nearest cells hold enough of the true neighbours."""
+    around = nearby[cells[truth.rows]]  # (r, m) cells, nearest first
+    held = cells[truth.neighbors][:, :, None] == around[:, None, :]  # (r, k, m)
+    shares = np.cumsum(held.mean(axis=(0, 1)))
+    return min(int(np.searchsorted(shares, _ENOUGH)) + 1, len(shares))
 
 
 def _without_itself(found, rows):
@@ -105,16 +166,6 @@ def _descent_neighbors(X, n_neighbors, random_state):
     index = NNDescent(X, n_neighbors=n_neighbors + 1, random_state=random_state)
     found = index.neighbor_graph[0].astype(np.int64)
     return _without_itself(found, np.arange(X.shape[0]))
-
-
-def _recall(X, indices, random_state):
-    """Share of the true neighbours that were found, on a sample of rows."""
-    rows = random_state.permutation(len(indices))[:_RECALL_ROWS]
-    k = indices.shape[1]
-    finder = NearestNeighbors(n_neighbors=k + 1).fit(X)
-    true = _without_itself(finder.kneighbors(X[rows], return_distance=False), rows)
-    shared = (true[:, :, None] == indices[rows][:, None, :]).any(axis=2)
-    return float(shared.mean())
 
 
 def neighbor_graph(X, n_neighbors):

@@ -50,7 +50,6 @@ def clustered(seed, n=5000):
 def small_cells(monkeypatch):
     """Many cells, of which few are searched, as with very many rows."""
     monkeypatch.setattr(_graph, "_CELL_ROWS", 100)
-    monkeypatch.setattr(_graph, "_CELLS_SEARCHED", 8)
 
 
 # --- neighbours
@@ -105,7 +104,7 @@ def test_cells_find_most_neighbours(global_random_seed, small_cells):
 
 
 def test_recall_says_when_little_is_found(global_random_seed, small_cells, monkeypatch):
-    monkeypatch.setattr(_graph, "_CELLS_SEARCHED", 1)
+    monkeypatch.setattr(_graph, "_MOST_SEARCHED", 1)
     X = np.random.RandomState(global_random_seed).normal(size=(3000, 12))
     found = find(X, 10, "cells", global_random_seed)
     own = share_found(X, found.indices)
@@ -121,7 +120,7 @@ def test_cells_are_searched_nearest_first(rng, small_cells):
 
 
 def test_cells_follow_the_seed(global_random_seed, small_cells, monkeypatch):
-    monkeypatch.setattr(_graph, "_CELLS_SEARCHED", 1)
+    monkeypatch.setattr(_graph, "_MOST_SEARCHED", 1)
     X = np.random.RandomState(global_random_seed).normal(size=(1500, 10))
     one, two, other = (
         find(X, 5, "cells", global_random_seed + i).indices for i in (0, 0, 1)
