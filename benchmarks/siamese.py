@@ -51,6 +51,7 @@ VARIANTS = {
         }
         for units in (128, 256, 512)
     },
+    'init="random"': {"metric_learner": SiameseEmbedding(init="random")},
     "36 epochs": {"metric_learner": SiameseEmbedding(max_iter=36)},
     "contrastive loss": {"metric_learner": SiameseEmbedding(loss="contrastive")},
     **{f"n_neighbors={k}": {"n_neighbors": k} for k in (5, 10, 20, 40)},

@@ -21,8 +21,9 @@ from skspectralnet._validation import StrOptions, at_least
 # The fixed affinity by which `score` judges all parameters alike (benchmarks/score.py).
 _SCORE_NEIGHBORS = 10
 _SCORE_ROWS = 10_000
-# n_clusters="auto" looks no further.
-_MOST_CLUSTERS = 30
+# n_clusters="auto" looks no further, and takes the neighbours in a batch of a learned
+# space that so many clusters get (benchmarks/eigengap.py).
+_MOST_CLUSTERS, _AUTO_CLUSTERS = 30, 13
 
 
 def _assigns_by(model, kind, how):
@@ -117,9 +118,9 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         `n_neighbors`-th neighbour; where most rows have that many copies, the median
         over the other rows.
     n_neighbors : int, default=None
-        Neighbours of a row. None: 10 among all rows and in a batch; in a batch of a
-        learned space 0.6 times its rows per component, at least 10 and at most 40.
-        Never more than a fifth of the batch.
+        Neighbours of a row. None: 10 among all rows and in a batch; in a batch of b
+        rows of a learned space 3.5 b / k^2, k the clusters (13 with ``"auto"``), at
+        least 10 and at most 40. Never more than a fifth of the batch.
     neighbors_in : {"batch", "data"}, default="batch"
         - ``"data"``: one graph of all rows, as scikit-learn's. Rows that are equal
           count once. Training draws its edges as often as they weigh, so that the
@@ -410,6 +411,9 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
                 f"n_samples={n_samples} rows."
             )
         return self.n_components
+
+    def _n_expected(self, n_components):
+        return _AUTO_CLUSTERS if self.n_clusters == "auto" else self.n_clusters
 
     def _n_tasks(self, **known):
         return super()._n_tasks(**known) + 1  # the clusters

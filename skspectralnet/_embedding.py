@@ -74,8 +74,10 @@ _AUTO_WIDTH = 50
 _AUTO_DECAY = 0.5
 _SMALL_SAMPLE = 1000
 # n_neighbors=None. In a batch of a learned space few neighbours split large clusters
-# and many join small ones (benchmarks/siamese.py): a share of its rows per component.
-_NEIGHBORS, _MOST_NEIGHBORS, _LEARNED_SHARE = 10, 40, 0.6
+# and many join small ones (benchmarks/siamese.py): this many times the rows that the
+# smallest of k clusters of random sizes has, a share of 1 / k^2 (as the shortest piece
+# of a stick that is broken at random places).
+_NEIGHBORS, _MOST_NEIGHBORS, _SMALLEST_SHARE = 10, 40, 3.5
 # batch_size="auto": the part of the rows that a batch is, where that decides.
 _PLAIN_BATCHES, _LEARNED_BATCHES = 16, 10
 # tol=None: of a loss that every step sees whole, and of one over random batches, which
@@ -449,7 +451,8 @@ class _BaseSpectralNet(RowTransformer):
         if self.n_neighbors is None:
             fine = _NEIGHBORS
             if self.metric_learner_ is not None:
-                wanted = round(_LEARNED_SHARE * batch_size / n_components)
+                share = _SMALLEST_SHARE / self._n_expected(n_components) ** 2
+                wanted = round(share * batch_size)
                 fine = int(np.clip(wanted, _NEIGHBORS, _MOST_NEIGHBORS))
             return min(fine, max(2, batch_size // 5))  # not all rows of a small batch
         if self.n_neighbors >= batch_size:
@@ -462,6 +465,10 @@ class _BaseSpectralNet(RowTransformer):
             )
             return clipped
         return self.n_neighbors
+
+    def _n_expected(self, n_components):
+        """How many clusters the graph should tell apart."""
+        return n_components
 
     def _graph_readers(self, reader, graph, rng):
         """Readers of the graph of all rows, and of the one that is solved."""
@@ -804,9 +811,9 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         `n_neighbors`-th neighbour; where most rows have that many copies, the median
         over the other rows.
     n_neighbors : int, default=None
-        Neighbours of a row. None: 10 among all rows and in a batch; in a batch of a
-        learned space 0.6 times its rows per component, at least 10 and at most 40.
-        Never more than a fifth of the batch.
+        Neighbours of a row. None: 10 among all rows and in a batch; in a batch of b
+        rows of a learned space 3.5 b / k^2, k the components, at least 10 and at most
+        40. Never more than a fifth of the batch.
     neighbors_in : {"batch", "data"}, default="data"
         - ``"data"``: one graph of all rows, as scikit-learn's. Rows that are equal
           count once. Training draws its edges as often as they weigh, so that the

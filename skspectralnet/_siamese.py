@@ -1,18 +1,23 @@
 """The siamese network: a learned space in which neighbours are close."""
 
-from functools import partial
 from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 
 from skspectralnet._constraints import known_pairs
+from skspectralnet._eigen import graph_eigenpairs
 from skspectralnet._estimator import NetworkTransformer, layer_sizes
-from skspectralnet._graph import nearest_neighbors
-from skspectralnet._losses import heavy_tailed_loss, margin_loss
+from skspectralnet._graph import nearest_neighbors, symmetric_graph
+from skspectralnet._losses import (
+    heavy_tailed_loss,
+    margin_loss,
+    reconstruction_loss,
+)
 from skspectralnet._network import ACTIVATIONS, MLP, BatchNormMLP, RowMap
 from skspectralnet._rows import (
     Rows,
@@ -22,6 +27,7 @@ from skspectralnet._rows import (
     standardised,
     validate_rows,
 )
+from skspectralnet._tasks import Epochs
 from skspectralnet._tensors import (
     in_bfloat16,
     resolve_device,
@@ -57,6 +63,12 @@ _SAMPLED_ROWS = 2000
 # Rows of the batch that each anchor is held against: as good as all of them and much
 # cheaper (benchmarks/siamese.py).
 _NEGATIVES = 64
+# init="spectral": training begins where the eigenvectors of the neighbour graph of at
+# most so many rows are, after a sixth of its epochs once more. Their standard deviation
+# is three times the distance at which a heavy tail pulls most, or .3 of the margin.
+_START_ROWS, _START_SHARE, _START_SIZE, _MARGIN_SHARE = 20_000, 6, 3.0, 0.3
+# Parts of that graph with a smaller share of its rows say nothing about the others.
+_LEAST_PART = 0.01
 # Of what is known about pairs, so many pairs of each kind join a step.
 _KNOWN_PAIRS = 256
 # Fewer held-out rows say too little; more cost more than they say.
@@ -82,6 +94,13 @@ class _Pairs(NamedTuple):
     rows: Rows
     partners: np.ndarray  # (n_samples, k) int64
     constraints: object  # Constraints or None
+
+
+class _Start(NamedTuple):
+    """Where some rows are to be when training begins."""
+
+    rows: np.ndarray  # (s,)
+    places: np.ndarray  # (s, n_components), float32, of standard deviation 1
 
 
 class SiameseEmbedding(NetworkTransformer):
@@ -111,8 +130,9 @@ class SiameseEmbedding(NetworkTransformer):
     neighbors_algorithm : {"auto", "exact", "cells", "pynndescent"}, default="auto"
         How the neighbours are found. ``"exact"``: by
         :class:`~sklearn.neighbors.NearestNeighbors`. ``"cells"``: among the rows of
-        the nearest of many cells of k-means. ``"pynndescent"``: by that package, which
-        must be installed. ``"auto"``: exact up to 100,000 rows, cells beyond.
+        the nearest cells of k-means, enough of them for a recall of about .93.
+        ``"pynndescent"``: by that package, which must be installed. ``"auto"``: exact
+        up to 100,000 rows, cells beyond.
     loss : {"heavy_tailed", "contrastive"}, default="heavy_tailed"
         The loss above, or the contrastive loss: :math:`d^2 / 2` of positive and
         :math:`\max(c - d, 0)^2 / 2` of negative pairs, c the `margin`.
@@ -121,6 +141,11 @@ class SiameseEmbedding(NetworkTransformer):
         with ``loss="contrastive"``.
     repulsion : float, default=5.0
         Weight r of the negative pairs. Only used with ``loss="heavy_tailed"``.
+    init : {"spectral", "random"}, default="spectral"
+        Where training begins. ``"spectral"``: the network first learns, in a sixth as
+        many epochs, the leading eigenvectors of the neighbour graph (of 20,000 random
+        rows where there are more): long clusters begin whole, as in [2]_, and are not
+        torn. ``"random"``: from random weights.
     noise : float or "auto", default="auto"
         Standard deviation of the Gaussian noise that is added to the rows of each
         training step, as a share of the root mean square difference, per column,
@@ -234,6 +259,7 @@ class SiameseEmbedding(NetworkTransformer):
         loss="heavy_tailed",
         margin=1.0,
         repulsion=5.0,
+        init="spectral",
         noise="auto",
         hidden_layer_sizes=None,
         activation="relu",
@@ -256,6 +282,7 @@ class SiameseEmbedding(NetworkTransformer):
         self.loss = loss
         self.margin = margin
         self.repulsion = repulsion
+        self.init = init
         self.noise = noise
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -279,6 +306,7 @@ class SiameseEmbedding(NetworkTransformer):
         "loss": [StrOptions({"heavy_tailed", "contrastive"})],
         "margin": [above(0)],
         "repulsion": [at_least(0, Real)],
+        "init": [StrOptions({"spectral", "random"})],
         "noise": [at_least(0, Real), StrOptions({"auto"})],
         "hidden_layer_sizes": ["array-like", at_least(1), None],
         "activation": [StrOptions(set(ACTIVATIONS))],
@@ -392,10 +420,24 @@ class SiameseEmbedding(NetworkTransformer):
         def validate():
             return _held_out_loss(network, pairs, order[:n_held_out], task)
 
-        watch = validate if n_held_out else None
+        def run(schedule, interrupts, epochs):
+            if self.init == "spectral":
+                start = _spectral_start(pairs, self.n_components_, rng)
+                if start is not None:
+                    _begin(network, pairs, start, task, schedule, interrupts, generator)
+            watch = validate if n_held_out else None
+            return train(
+                network,
+                epoch_losses,
+                schedule,
+                validate=watch,
+                interrupts=interrupts,
+                epochs=epochs,
+            )
+
         self._run_training(
             fit_task,
-            partial(train, network, epoch_losses, validate=watch),
+            run,
             "siamese",
             "siamese loss",
             lower=("learning_rate_init", "noise"),
@@ -453,6 +495,81 @@ def _differences(pairs):
     return np.sqrt(np.mean(np.square(apart), axis=1))
 
 
+def _spectral_start(pairs, n_components, rng):
+    r"""Eigenvectors of the neighbour graph, in as many dimensions as asked for.
+
+    As many as `n_components` beyond those of eigenvalue 0, of which every connected
+    part of the graph has one: the parts are told apart, and each is unfolded. More
+    than `n_components` are brought to them by a random orthogonal projection.
+
+    Returns
+    -------
+    _Start or None
+        Without the rows of small parts; None where all parts are small.
+    """
+    rows, partners = np.arange(len(pairs.rows)), pairs.partners
+    if len(rows) > _START_ROWS:
+        rows = np.sort(rng.permutation(len(rows))[:_START_ROWS])
+        k = partners.shape[1]
+        points = pairs.rows.batch(rows)
+        partners = nearest_neighbors(points, k, algorithm="exact", random_state=rng)[0]
+    graph = symmetric_graph(partners, np.ones(partners.shape))
+    parts = connected_components(graph, directed=False)[1]
+    sizes = np.bincount(parts)
+    large = np.flatnonzero(sizes[parts] >= max(2, _LEAST_PART * len(rows)))
+    if len(large) == 0:
+        return None
+    n_vectors = min(len(np.unique(parts[large])) + n_components, len(large))
+    graph = sparse.csr_array(graph[large][:, large])
+    vectors = graph_eigenpairs(graph, n_vectors, "random_walk", rng).vectors[:, 1:]
+    if n_vectors - 1 > n_components:
+        normal = rng.normal(size=(n_vectors - 1, n_components))
+        vectors = vectors @ np.linalg.qr(normal)[0]
+    size = vectors.std(axis=0)
+    vectors = np.clip(vectors / np.where(size > 0, size, 1.0), -5.0, 5.0)
+    places = np.zeros((len(large), n_components), dtype=np.float32)
+    places[:, : vectors.shape[1]] = vectors
+    return _Start(rows[large], places)
+
+
+def _begin(network, pairs, start, task, schedule, interrupts, generator):
+    """Teach the network its start by regression."""
+    size = _START_SIZE
+    if task.loss == "contrastive":
+        size = _MARGIN_SHARE * task.margin
+    places = size * to_tensor(start.places, device=task.device, dtype=torch.float32)
+
+    def losses():
+        for _ in range(n_steps):
+            chosen = torch.randint(
+                len(places), (n_rows,), generator=generator, device="cpu"
+            ).numpy()
+            inputs = to_tensor(
+                pairs.rows.batch(start.rows[chosen]),
+                device=task.device,
+                dtype=torch.float32,
+            )
+            outputs = _outputs(network, inputs, task, generator)
+            yield reconstruction_loss(outputs / size, places[chosen] / size)
+
+    n_rows = 2 * task.batch_size  # as in a later step
+    n_steps = max(task.n_steps, _ENOUGH_EPOCH_STEPS)
+    n_epochs = -(-schedule.max_iter // _START_SHARE)
+    schedule = schedule._replace(
+        max_iter=n_epochs, tol=0.0, n_iter_no_change=n_epochs, n_steps=n_steps
+    )
+    train(network, losses, schedule, interrupts=interrupts, epochs=Epochs(None))
+
+
+def _outputs(network, inputs, task, generator):
+    """The outputs for some rows, with noise where a `generator` is given."""
+    if generator is not None and task.noise:
+        inputs = with_noise(inputs, task.noise, generator)
+    # Distances are taken in float32 either way.
+    low = task.bfloat16 and network.training
+    return in_bfloat16(network, inputs) if low else network(inputs)
+
+
 def _pair_loss(network, pairs, anchors, task, rng, generator=None):
     """The loss of a partner of each anchor, and of what is known besides.
 
@@ -465,21 +582,17 @@ def _pair_loss(network, pairs, anchors, task, rng, generator=None):
     inputs = to_tensor(
         pairs.rows.batch(involved), device=task.device, dtype=torch.float32
     )
-    if generator is not None and task.noise:
-        inputs = with_noise(inputs, task.noise, generator)
-    # Distances are taken in float32 either way.
-    low = task.bfloat16 and network.training
-    outputs = in_bfloat16(network, inputs) if low else network(inputs)
+    outputs = _outputs(network, inputs, task, generator)
     # (b + b + 2 t + 2 a, n_components)
     b, t = len(anchors), len(together)
     sides = outputs.split([b, b, t, t, len(apart), len(apart)])
     against = rng.randint(2 * b, size=_NEGATIVES)
-    squared = _squared_distances(sides[0], outputs[: 2 * b][against])  # (b, 64)
-    excluded = _same_row(anchors, involved[against], pairs.constraints)
-    negative = squared.flatten()
-    if excluded.any():  # seldom, of many rows: a mask costs as much as the distances
-        kept = to_tensor(~excluded, device=task.device, dtype=torch.bool)
-        negative = squared[kept]
+    negative = _squared_distances(sides[0], outputs[: 2 * b][against]).flatten()
+    excluded = _same_row(anchors, involved[against], pairs.constraints)  # (b, 64)
+    if excluded.any():
+        kept = np.flatnonzero(~excluded)
+        kept = to_tensor(kept, device=task.device, dtype=torch.int64)
+        negative = negative.index_select(0, kept)
     loss = _contrast(_squared(sides[0], sides[1]), negative, task)
     if t or len(apart):
         known = _squared(sides[2], sides[3]), _squared(sides[4], sides[5])

@@ -76,8 +76,8 @@ class Epochs:
 
     Parameters
     ----------
-    fit_task : FitTask
-        What they are the parts of.
+    fit_task : FitTask or None
+        What they are the parts of. None: nobody is told of them.
     progress : callable or None
         Called after each epoch as ``progress(loss)``.
     """
@@ -89,7 +89,7 @@ class Epochs:
 
     def begin(self):
         """Begin an epoch, unless one is running: it is then made once more."""
-        if self._running is None:
+        if self._running is None and self._fit_task is not None:
             self._running = self._fit_task.subtask("epoch")
             self._running.begin()
 
