@@ -9,6 +9,10 @@ import torch.nn.functional as F
 _COPY_ROUNDINGS = 8
 
 
+# Columns that are looked at as one in a first choice of the smallest entries.
+_FOLD = 8
+
+
 class SparseAffinity(NamedTuple):
     r"""A symmetric affinity :math:`W = (A + A^T) / 2` as the edges of each row.
 
@@ -81,13 +85,31 @@ def nearest_in_batch(points, n_neighbors):
     squared : tensor of shape (b, n_neighbors)
         *Squared* distances, in no particular order.
     """
-    _, neighbors = squared_distances(points).topk(
-        n_neighbors, dim=1, largest=False, sorted=False
-    )
+    neighbors = _smallest(squared_distances(points), n_neighbors)
     squared = torch.empty_like(neighbors, dtype=points.dtype)
     for j in range(n_neighbors):  # (b, d) at a time: a (b, k, d) array is slower
         squared[:, j] = (points - points[neighbors[:, j]]).square().sum(dim=1)
     return neighbors, squared
+
+
+def _smallest(distances, k):
+    """Columns of the k smallest entries of each row, (b, k), in no particular order.
+
+    They are among the k folds with the smallest minima, where fold j holds the columns
+    j, j + m, ...: choosing these first takes half the time on a CPU, except where few
+    of many are chosen, for which torch has a faster way.
+    """
+    b, n = distances.shape
+    m = n // _FOLD
+    if 64 * k <= n or 2 * k > m:
+        return distances.topk(k, dim=1, largest=False, sorted=False)[1]
+    minima = distances[:, : m * _FOLD].view(b, _FOLD, m).amin(dim=1)
+    folds = minima.topk(k, dim=1, largest=False, sorted=False)[1]
+    place = torch.arange(n, device=distances.device)
+    columns = (folds[:, None, :] + place[: m * _FOLD : m, None]).view(b, -1)
+    columns = torch.cat([columns, place[m * _FOLD :].expand(b, -1)], dim=1)
+    chosen = distances.gather(1, columns).topk(k, dim=1, largest=False, sorted=False)[1]
+    return columns.gather(1, chosen)
 
 
 def neighbors_in_part(n_neighbors, n_rows, batch_size):

@@ -269,6 +269,17 @@ def test_squared_distances(dtype, rng):
     assert torch.isinf(squared.diagonal()).all()
 
 
+@pytest.mark.parametrize(("b", "k"), [(640, 40), (641, 40), (647, 20), (1003, 62)])
+def test_many_neighbours_of_a_batch_are_the_nearest(b, k, rng):
+    # Half of the rows twice: equal distances, of which any may be taken.
+    points = torch.from_numpy(rng.normal(size=(b // 2, 3))).repeat(2, 1)
+    points = torch.cat([points, torch.zeros(b % 2, 3)])
+    neighbors, squared = nearest_in_batch(points, k)
+    assert all(len(set(row)) == k for row in neighbors.tolist())
+    true = np.sort(squared_distances(points).numpy(), axis=1)[:, :k]
+    assert_allclose(np.sort(squared.numpy(), axis=1), true, atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_nearest_in_batch_agrees_with_sklearn(dtype, rng):
     points = random_points(rng, b=200, d=5, dtype=dtype)
