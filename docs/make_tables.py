@@ -55,7 +55,7 @@ def make_all():
         "eigensolvers": {"eigensolvers": eigensolvers_table},
         "footprint": {"footprint": footprint_text},
         "neighbors_large": {"neighbors_large": neighbors_large_table},
-        "peers": {"peers": peers_table},
+        "peers": {"peers": peers_table, "peers_figure": peers_figure},
         "roofline": {"roofline": roofline_table},
         "scale": {
             "scale": scale_table,
@@ -449,13 +449,38 @@ def scale_curve(record):
 
 
 def scale_figure(record):
-    """Draw the seconds of each stage by the rows; return the directive."""
+    """Draw the seconds of each stage and of labels by the rows; the directive."""
     _draw_scale([run for run in record["runs"] if run["subsample"] == scale.DEFAULT])
     return (
         ".. figure:: /_generated/scale.svg\n"
-        "   :alt: Seconds of a fit and of its stages against the number of rows\n"
+        "   :alt: Seconds of a fit, of its stages and of predictions against the rows\n"
+        "   :width: 100%\n\n"
+        "   Seconds of a default fit and of its stages, and of the labels of as many "
+        "new rows at the rates of the table; all axes are logarithmic.\n"
+    )
+
+
+def peers_figure(record):
+    """Draw the seconds of each method by the rows; return the directive."""
+    settings = {"svg.hashsalt": "skspectralnet", "font.size": 12, "axes.grid": True}
+    with plt.rc_context(settings):
+        figure, axis = plt.subplots(figsize=(7, 4.2))
+        for method in dict.fromkeys(run["method"] for run in record["runs"]):
+            runs = [
+                run
+                for run in record["runs"]
+                if run["method"] == method and "wall" in run
+            ]
+            sizes, seconds = ([run[key] for run in runs] for key in ("rows", "wall"))
+            axis.loglog(sizes, seconds, "-o", label=method)
+        axis.set(xlabel="rows", ylabel="seconds")
+        axis.legend(fontsize=9)
+        _save(figure, "peers.svg")
+    return (
+        ".. figure:: /_generated/peers.svg\n"
+        "   :alt: Seconds of each method against the number of rows\n"
         "   :width: 70%\n\n"
-        "   Seconds of a default fit and of its stages; both axes are logarithmic.\n"
+        "   Seconds of each method; both axes are logarithmic.\n"
     )
 
 
@@ -646,27 +671,29 @@ def _draw_quality(found):
         axis.invert_yaxis()
         axis.grid(alpha=0.3)
         axis.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.12))
-        path = GENERATED / "quality.svg"
-        figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
-        plt.close(figure)
+        _save(figure, "quality.svg")
 
 
 def _draw_scale(runs):
-    """Write scale.svg: a line for the fit and one for each stage that takes time."""
+    """Write scale.svg: fits, their stages that take time, and new rows by kind."""
     sizes = [run["rows"] for run in runs]
     settings = {"svg.hashsalt": "skspectralnet", "font.size": 12, "axes.grid": True}
     with plt.rc_context(settings):
-        figure, axis = plt.subplots(figsize=(7, 4.2))
+        figure, (axis, labels) = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True)
         axis.loglog(sizes, [run["wall"] for run in runs], "k-o", label="fit")
         for stage in scale.STAGES.values():
             seconds = [run["seconds"].get(stage, 0.0) for run in runs]
             if max(seconds) >= 0.1:
                 axis.loglog(sizes, [max(s, 0.01) for s in seconds], "-o", label=stage)
-        axis.set(xlabel="rows", ylabel="seconds")
+        for kind in runs[0]["rows_per_second"] if runs else ():
+            seconds = [run["rows"] / run["rows_per_second"][kind] for run in runs]
+            labels.loglog(sizes, seconds, "-o", label=kind)
+        axis.set(xlabel="rows", ylabel="seconds", title="fit")
+        labels.set(xlabel="rows", title="predict")
         axis.legend(fontsize=9)
-        path = GENERATED / "scale.svg"
-        figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
-        plt.close(figure)
+        labels.legend(fontsize=9)
+        figure.tight_layout()
+        _save(figure, "scale.svg")
 
 
 def _draw_orthonorm(record):
@@ -697,9 +724,12 @@ def _draw_orthonorm(record):
             handles, labels, ncols=2, loc="upper center", bbox_to_anchor=(0.5, 0.0)
         )
         figure.tight_layout()
-        path = GENERATED / "orthonorm.svg"
-        figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
-        plt.close(figure)
+        _save(figure, "orthonorm.svg")
+
+
+def _save(figure, name):
+    figure.savefig(GENERATED / name, bbox_inches="tight", metadata={"Date": None})
+    plt.close(figure)
 
 
 def _losses(result):
