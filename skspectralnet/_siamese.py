@@ -36,7 +36,7 @@ from skspectralnet._tensors import (
     torch_generator,
     with_noise,
 )
-from skspectralnet._training import count_held_out, gradients, train
+from skspectralnet._training import History, count_held_out, gradients, train
 from skspectralnet._validation import (
     StrOptions,
     above,
@@ -69,6 +69,8 @@ _NEGATIVES = 64
 _START_ROWS, _START_SHARE, _START_SIZE, _MARGIN_SHARE = 20_000, 6, 3.0, 0.3
 # Parts of that graph with a smaller share of its rows say nothing about the others.
 _LEAST_PART = 0.01
+# Of a training that Ctrl-C ended before its first epoch.
+_NOT_BEGUN = History([], None, converged=False, interrupted=True, stopped=False)
 # Of what is known about pairs, so many pairs of each kind join a step.
 _KNOWN_PAIRS = 256
 # Fewer held-out rows say too little; more cost more than they say.
@@ -423,8 +425,10 @@ class SiameseEmbedding(NetworkTransformer):
         def run(schedule, interrupts, epochs):
             if self.init == "spectral":
                 start = _spectral_start(pairs, self.n_components_, rng)
-                if start is not None:
-                    _begin(network, pairs, start, task, schedule, interrupts, generator)
+                if not _begin(
+                    network, pairs, start, task, schedule, interrupts, generator
+                ):
+                    return _NOT_BEGUN
             watch = validate if n_held_out else None
             return train(
                 network,
@@ -533,7 +537,9 @@ def _spectral_start(pairs, n_components, rng):
 
 
 def _begin(network, pairs, start, task, schedule, interrupts, generator):
-    """Teach the network its start by regression."""
+    """Teach the network its start by regression; return False at Ctrl-C."""
+    if start is None:
+        return True
     size = _START_SIZE
     if task.loss == "contrastive":
         size = _MARGIN_SHARE * task.margin
@@ -558,7 +564,8 @@ def _begin(network, pairs, start, task, schedule, interrupts, generator):
     schedule = schedule._replace(
         max_iter=n_epochs, tol=0.0, n_iter_no_change=n_epochs, n_steps=n_steps
     )
-    train(network, losses, schedule, interrupts=interrupts, epochs=Epochs(None))
+    begun = train(network, losses, schedule, interrupts=interrupts, epochs=Epochs(None))
+    return not begun.interrupted
 
 
 def _outputs(network, inputs, task, generator):

