@@ -153,10 +153,7 @@ def stages():
             wide,
             pixels,
         ),
-        (
-            *("siamese", steps, "_train"),
-            *(wide, codes),
-        ),
+        ("siamese", steps, "_train", wide, codes),
         ("spectral map", spectral, "_fit_network", torch.float32, points),
         ("alignment", spectral, "_align", torch.float64, points),
     ]

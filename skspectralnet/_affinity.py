@@ -7,8 +7,6 @@ import torch.nn.functional as F
 
 # Rows nearer to each other than so many roundings of their length are copies.
 _COPY_ROUNDINGS = 8
-
-
 # Columns that are looked at as one in a first choice of the smallest entries.
 _FOLD = 8
 

@@ -69,8 +69,6 @@ _NEGATIVES = 64
 _START_ROWS, _START_SHARE, _START_SIZE, _MARGIN_SHARE = 20_000, 6, 3.0, 0.3
 # Parts of that graph with a smaller share of its rows say nothing about the others.
 _LEAST_PART = 0.01
-# Of a training that Ctrl-C ended before its first epoch.
-_NOT_BEGUN = History([], None, converged=False, interrupted=True, stopped=False)
 # Of what is known about pairs, so many pairs of each kind join a step.
 _KNOWN_PAIRS = 256
 # Fewer held-out rows say too little; more cost more than they say.
@@ -422,14 +420,22 @@ class SiameseEmbedding(NetworkTransformer):
         def validate():
             return _held_out_loss(network, pairs, order[:n_held_out], task)
 
+        watch = validate if n_held_out else None
+
         def run(schedule, interrupts, epochs):
             if self.init == "spectral":
                 start = _spectral_start(pairs, self.n_components_, rng)
-                if not _begin(
+                begun = _begin(
                     network, pairs, start, task, schedule, interrupts, generator
-                ):
-                    return _NOT_BEGUN
-            watch = validate if n_held_out else None
+                )
+                if not begun:
+                    return History(
+                        loss_curve=[],
+                        validation_loss_curve=[] if n_held_out else None,
+                        converged=False,
+                        interrupted=True,
+                        stopped=False,
+                    )
             return train(
                 network,
                 epoch_losses,
@@ -550,12 +556,7 @@ def _begin(network, pairs, start, task, schedule, interrupts, generator):
             chosen = torch.randint(
                 len(places), (n_rows,), generator=generator, device="cpu"
             ).numpy()
-            inputs = to_tensor(
-                pairs.rows.batch(start.rows[chosen]),
-                device=task.device,
-                dtype=torch.float32,
-            )
-            outputs = _outputs(network, inputs, task, generator)
+            outputs = _outputs(network, pairs, start.rows[chosen], task, generator)
             yield reconstruction_loss(outputs / size, places[chosen] / size)
 
     n_rows = 2 * task.batch_size  # as in a later step
@@ -568,8 +569,9 @@ def _begin(network, pairs, start, task, schedule, interrupts, generator):
     return not begun.interrupted
 
 
-def _outputs(network, inputs, task, generator):
+def _outputs(network, pairs, rows, task, generator):
     """The outputs for some rows, with noise where a `generator` is given."""
+    inputs = to_tensor(pairs.rows.batch(rows), device=task.device, dtype=torch.float32)
     if generator is not None and task.noise:
         inputs = with_noise(inputs, task.noise, generator)
     # Distances are taken in float32 either way.
@@ -586,10 +588,7 @@ def _pair_loss(network, pairs, anchors, task, rng, generator=None):
     partners = pairs.partners[anchors, places]
     together, apart = _known(pairs.constraints, task, rng)
     involved = np.concatenate([anchors, partners, *together.T, *apart.T])
-    inputs = to_tensor(
-        pairs.rows.batch(involved), device=task.device, dtype=torch.float32
-    )
-    outputs = _outputs(network, inputs, task, generator)
+    outputs = _outputs(network, pairs, involved, task, generator)
     # (b + b + 2 t + 2 a, n_components)
     b, t = len(anchors), len(together)
     sides = outputs.split([b, b, t, t, len(apart), len(apart)])
