@@ -48,7 +48,7 @@ def clustered(seed, n=5000):
 
 @pytest.fixture
 def small_cells(monkeypatch):
-    """Many cells, of which few are searched, as with very many rows."""
+    """Many cells, as with very many rows."""
     monkeypatch.setattr(_graph, "_CELL_ROWS", 100)
 
 
@@ -101,6 +101,15 @@ def test_cells_find_most_neighbours(global_random_seed, small_cells):
     own = share_found(X, found.indices)
     assert 0.85 <= own <= 1.0
     assert found.recall == pytest.approx(own, abs=0.02)
+
+
+@pytest.mark.parametrize("n_columns", [2, 12])
+def test_as_many_cells_are_searched_as_it_takes(
+    n_columns, global_random_seed, small_cells
+):
+    X = np.random.RandomState(global_random_seed).normal(size=(3000, n_columns))
+    found = find(X, 10, "cells", global_random_seed)
+    assert 0.9 <= share_found(X, found.indices) <= 1.0
 
 
 def test_recall_says_when_little_is_found(global_random_seed, small_cells, monkeypatch):

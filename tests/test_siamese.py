@@ -203,6 +203,9 @@ def test_ctrl_c_in_the_start_ends_the_training(rows, monkeypatch):
         fitted = model(2).fit(rows)
     assert fitted.n_iter_ == 0
     assert fitted.loss_curve_ == []
+    with pytest.warns(UserWarning, match="interrupted"):
+        again = model(2).fit(rows)
+    assert again.loss_curve_ is not fitted.loss_curve_
     assert np.isfinite(fitted.transform(rows)).all()
 
 
@@ -486,12 +489,12 @@ def test_labels_separate_what_neighbours_mix(loss, global_random_seed, rng):
     given = np.flatnonzero(rng.uniform(size=300) < 0.5)
     labels = np.full(300, -1)
     labels[given] = y[given]
-    params = {"loss": loss, "max_iter": 240, "hidden_layer_sizes": (128, 128)}
+    params = {"loss": loss, "max_iter": 400, "hidden_layer_sizes": (128, 128)}
     fitted = model(2, global_random_seed, **params)
     without = agreement(fitted.fit_transform(X), y, given)
     taught = agreement(fitted.fit_transform(X, partial_labels=labels), y, given)
-    assert taught > 0.72
-    assert taught > without + 0.1
+    assert taught > 0.75
+    assert taught > without + 0.15
 
 
 def test_names_of_labels_make_no_difference(rng):
