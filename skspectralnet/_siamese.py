@@ -45,6 +45,9 @@ from skspectralnet._validation import (
 )
 
 _MAX_COMPONENTS = 10
+# neighbors_algorithm="auto": exact neighbours up to so many rows
+# (benchmarks/neighbors.py).
+_EXACT_ROWS = 20_000
 # hidden_layer_sizes=None: the units that so many rows are worth.
 _HIDDEN_LAYERS = {5000: (512, 256, 256), 0: (128, 128, 128)}
 # An epoch is at least a step for so many rows, between these two, so that few rows are
@@ -130,9 +133,9 @@ class SiameseEmbedding(NetworkTransformer):
     neighbors_algorithm : {"auto", "exact", "cells", "pynndescent"}, default="auto"
         How the neighbours are found. ``"exact"``: by
         :class:`~sklearn.neighbors.NearestNeighbors`. ``"cells"``: among the rows of
-        the nearest cells of k-means, enough of them for a recall of about .93.
+        the nearest cells of k-means, enough of them for a recall of about .995.
         ``"pynndescent"``: by that package, which must be installed. ``"auto"``: exact
-        up to 100,000 rows, cells beyond.
+        up to 20,000 rows, cells beyond.
     loss : {"heavy_tailed", "contrastive"}, default="heavy_tailed"
         The loss above, or the contrastive loss: :math:`d^2 / 2` of positive and
         :math:`\max(c - d, 0)^2 / 2` of negative pairs, c the `margin`.
@@ -385,10 +388,13 @@ class SiameseEmbedding(NetworkTransformer):
         if self.n_neighbors_ == 0:  # all rows are equal
             self.graph_recall_ = 1.0
             return _Pairs(rows, first[inverse][:, None], constraints)
+        algorithm = self.neighbors_algorithm
+        if algorithm == "auto":
+            algorithm = "exact" if len(first) <= _EXACT_ROWS else "cells"
         found = nearest_neighbors(
             points if len(first) == len(rows) else points[first],
             self.n_neighbors_,
-            algorithm=self.neighbors_algorithm,
+            algorithm=algorithm,
             random_state=rng,
         )
         self.graph_recall_ = found.recall

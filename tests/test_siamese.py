@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from skspectralnet import (
     SiameseEmbedding,
     SpectralNetClustering,
+    _graph,
     _siamese,
     _tensors,
 )
@@ -318,6 +319,15 @@ def test_neighbours_found_by_every_way(algorithm, blobs):
     fitted = model(neighbors_algorithm=algorithm, n_neighbors=4).fit(blobs[0])
     assert fitted.n_neighbors_ == 4
     assert fitted.graph_recall_ == 1.0  # 150 rows are one cell
+
+
+def test_many_rows_take_cells(monkeypatch, rng):
+    X, found = rng.normal(size=(600, 8)), {}
+    monkeypatch.setattr(_graph, "_MOST_SEARCHED", 1)
+    for most in (599, 600):
+        monkeypatch.setattr(_siamese, "_EXACT_ROWS", most)
+        found[most] = model(n_neighbors=4).fit(X).graph_recall_
+    assert found[599] < 1.0 == found[600]
 
 
 def test_positive_pairs_are_neighbours(rows, monkeypatch):
