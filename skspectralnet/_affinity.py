@@ -9,6 +9,8 @@ import torch.nn.functional as F
 _COPY_ROUNDINGS = 8
 # Columns that are looked at as one in a first choice of the smallest entries.
 _FOLD = 8
+# The bits of a float64 that a float32 leaves free.
+_COLUMN_BITS = 2**29 - 1
 
 
 class SparseAffinity(NamedTuple):
@@ -94,20 +96,33 @@ def _smallest(distances, k):
     """Columns of the k smallest entries of each row, (b, k), in no particular order.
 
     They are among the k folds with the smallest minima, where fold j holds the columns
-    j, j + m, ...: choosing these first takes half the time on a CPU, except where few
-    of many are chosen, for which torch has a faster way.
+    j, j + m, ...: choosing these first takes half the time.
     """
+    if distances.device.type != "cpu" or distances.dtype != torch.float32:
+        return distances.topk(k, dim=1, largest=False, sorted=False)[1]
     b, n = distances.shape
     m = n // _FOLD
-    if 64 * k <= n or 2 * k > m:
-        return distances.topk(k, dim=1, largest=False, sorted=False)[1]
-    minima = distances[:, : m * _FOLD].view(b, _FOLD, m).amin(dim=1)
-    folds = minima.topk(k, dim=1, largest=False, sorted=False)[1]
-    place = torch.arange(n, device=distances.device)
+    place = torch.arange(n, device="cpu")
+    if 2 * k > m:
+        return _front(distances, place, k)
+    folds = _front(
+        distances[:, : m * _FOLD].view(b, _FOLD, m).amin(dim=1), place[:m], k
+    )
     columns = (folds[:, None, :] + place[: m * _FOLD : m, None]).view(b, -1)
     columns = torch.cat([columns, place[m * _FOLD :].expand(b, -1)], dim=1)
-    chosen = distances.gather(1, columns).topk(k, dim=1, largest=False, sorted=False)[1]
-    return columns.gather(1, chosen)
+    return _front(distances.gather(1, columns), columns, k)
+
+
+def _front(distances, columns, k):
+    """The columns of the k smallest entries of each row of a float32 array of them.
+
+    Distances in float64 have as many free bits at their ends as a column needs, and
+    numbers from 0 on are ordered as their bits are: numpy's partition of these is
+    several times faster than a selection that keeps track of the places.
+    """
+    keys = distances.double().view(torch.int64) | columns
+    keys.numpy().partition(k - 1, axis=1)  # in place
+    return keys[:, :k] & _COLUMN_BITS
 
 
 def neighbors_in_part(n_neighbors, n_rows, batch_size):

@@ -14,13 +14,13 @@ from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, CodeMap
 from skspectralnet._rows import Rows, center_and_scale, in_memory, validate_rows
 from skspectralnet._tensors import (
+    GaussianNoise,
     forward_in_blocks,
     in_bfloat16,
     resolve_device,
     takes_bfloat16,
     to_tensor,
     torch_generator,
-    with_noise,
 )
 from skspectralnet._training import count_held_out, gradients, train
 from skspectralnet._validation import (
@@ -309,11 +309,12 @@ class Autoencoder(NetworkTransformer):
         """Train encoder and decoder in place; set the curves."""
         held_out = order[: task.n_held_out]
         batches = _random_batches(order[task.n_held_out :], task.batch_size, generator)
+        noise = GaussianNoise(task.noise, generator)
 
         def epoch_losses():
             for _ in range(task.n_steps):
                 inputs = _read(rows, next(batches), task.device)
-                yield _denoising_loss(network, inputs, task, generator)
+                yield _denoising_loss(network, inputs, task, noise)
 
         def validate():
             return _mean_loss(network, rows, held_out, task)
@@ -406,11 +407,9 @@ def _read(rows, which, device):
     return to_tensor(rows.batch(which), device=device, dtype=torch.float32)
 
 
-def _denoising_loss(network, inputs, task, generator):
+def _denoising_loss(network, inputs, task, noise):
     """Loss of the clean rows, rebuilt from rows with Gaussian noise (if any)."""
-    seen = inputs
-    if task.noise:
-        seen = with_noise(inputs, task.noise, generator)
+    seen = noise.add_to(inputs)
     outputs = in_bfloat16(network, seen) if task.bfloat16 else network(seen)
     return reconstruction_loss(outputs, inputs)
 

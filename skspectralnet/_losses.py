@@ -2,6 +2,7 @@
 
 import torch
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 # Of the change of an error along edges against the error itself: larger ones fit the
 # smooth part late, smaller ones leave the eigenvalues too large
@@ -308,7 +309,7 @@ def reconstruction_loss(outputs, inputs):
     -------
     scalar tensor
     """
-    return (outputs - inputs).square().mean()
+    return F.mse_loss(outputs, inputs)
 
 
 def heavy_tailed_loss(positive, negative, repulsion):

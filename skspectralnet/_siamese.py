@@ -29,12 +29,12 @@ from skspectralnet._rows import (
 )
 from skspectralnet._tasks import Epochs
 from skspectralnet._tensors import (
+    GaussianNoise,
     in_bfloat16,
     resolve_device,
     takes_bfloat16,
     to_tensor,
     torch_generator,
-    with_noise,
 )
 from skspectralnet._training import History, count_held_out, gradients, train
 from skspectralnet._validation import (
@@ -416,12 +416,12 @@ class SiameseEmbedding(NetworkTransformer):
         )
         task = self._task(pairs, n_samples - n_held_out, device)
         network = self._new_network(pairs.rows, generator).to(device)
-        anchors = order[n_held_out:]
+        anchors, noise = order[n_held_out:], GaussianNoise(task.noise, generator)
 
         def epoch_losses():
             for _ in range(task.n_steps):
                 chosen = anchors[rng.randint(len(anchors), size=task.batch_size)]
-                yield _pair_loss(network, pairs, chosen, task, rng, generator)
+                yield _pair_loss(network, pairs, chosen, task, rng, noise)
 
         def validate():
             return _held_out_loss(network, pairs, order[:n_held_out], task)
@@ -562,9 +562,10 @@ def _begin(network, pairs, start, task, schedule, interrupts, generator):
             chosen = torch.randint(
                 len(places), (n_rows,), generator=generator, device="cpu"
             ).numpy()
-            outputs = _outputs(network, pairs, start.rows[chosen], task, generator)
+            outputs = _outputs(network, pairs, start.rows[chosen], task, noise)
             yield reconstruction_loss(outputs / size, places[chosen] / size)
 
+    noise = GaussianNoise(task.noise, generator)
     n_rows = 2 * task.batch_size  # as in a later step
     n_steps = max(task.n_steps, _ENOUGH_EPOCH_STEPS)
     n_epochs = -(-schedule.max_iter // _START_SHARE)
@@ -575,26 +576,23 @@ def _begin(network, pairs, start, task, schedule, interrupts, generator):
     return not begun.interrupted
 
 
-def _outputs(network, pairs, rows, task, generator):
-    """The outputs for some rows, with noise where a `generator` is given."""
+def _outputs(network, pairs, rows, task, noise):
+    """The outputs for some rows, with noise where it is given."""
     inputs = to_tensor(pairs.rows.batch(rows), device=task.device, dtype=torch.float32)
-    if generator is not None and task.noise:
-        inputs = with_noise(inputs, task.noise, generator)
+    if noise is not None:
+        inputs = noise.add_to(inputs)
     # Distances are taken in float32 either way.
     low = task.bfloat16 and network.training
     return in_bfloat16(network, inputs) if low else network(inputs)
 
 
-def _pair_loss(network, pairs, anchors, task, rng, generator=None):
-    """The loss of a partner of each anchor, and of what is known besides.
-
-    With noise where a `generator` is given.
-    """
+def _pair_loss(network, pairs, anchors, task, rng, noise=None):
+    """The loss of a partner of each anchor, and of what is known besides."""
     places = rng.randint(pairs.partners.shape[1], size=len(anchors))
     partners = pairs.partners[anchors, places]
     together, apart = _known(pairs.constraints, task, rng)
     involved = np.concatenate([anchors, partners, *together.T, *apart.T])
-    outputs = _outputs(network, pairs, involved, task, generator)
+    outputs = _outputs(network, pairs, involved, task, noise)
     # (b + b + 2 t + 2 a, n_components)
     b, t = len(anchors), len(together)
     sides = outputs.split([b, b, t, t, len(apart), len(apart)])

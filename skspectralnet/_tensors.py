@@ -93,12 +93,46 @@ def takes_bfloat16(precision, device):
     return precision == "bfloat16" or (precision == "auto" and fast_bfloat16(device))
 
 
-def with_noise(inputs, deviation, generator):
-    """Add Gaussian noise, drawn on the CPU: the same on every device."""
-    normal = torch.randn(
-        inputs.shape, generator=generator, dtype=inputs.dtype, device="cpu"
-    )
-    return inputs + deviation * normal.to(inputs.device)
+class GaussianNoise:
+    """Adds Gaussian noise to batches: a part of a pool of it, from a random place.
+
+    To draw so many normal numbers costs as much as a layer of a network. The pool is
+    drawn on the CPU, so that it is the same on every device, and drawn again after
+    some batches.
+
+    Parameters
+    ----------
+    deviation : float
+        0 adds nothing.
+    generator : torch.Generator
+    """
+
+    _BATCHES, _LEAST = 4, 2**14  # as large as so many batches, but at least that
+    _USES = 64  # of a pool
+    _STEP = 16  # between places: a line of a cache
+
+    def __init__(self, deviation, generator):
+        self._deviation = deviation
+        self._generator = generator
+        self._pool, self._n_left = torch.empty(0, device="cpu"), 0
+
+    def add_to(self, inputs):
+        """A tensor of float32 plus noise, on its device."""
+        if not self._deviation:
+            return inputs
+        size = inputs.numel()
+        if self._n_left == 0 or len(self._pool) < size:
+            shape = (max(self._BATCHES * size, self._LEAST),)
+            self._pool = self._deviation * self._draw(torch.randn, shape)
+            self._n_left = self._USES
+        self._n_left -= 1
+        places = (len(self._pool) - size) // self._STEP + 1
+        start = self._STEP * int(self._draw(torch.randint, places, (1,)))
+        noise = self._pool[start : start + size].view(inputs.shape)
+        return inputs + noise.to(inputs.device)
+
+    def _draw(self, kind, *arguments):
+        return kind(*arguments, generator=self._generator, device="cpu")
 
 
 def in_bfloat16(module, inputs):

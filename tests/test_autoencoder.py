@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from skspectralnet import Autoencoder, SpectralNetEmbedding, _autoencoder, _tensors
 from skspectralnet._autoencoder import _code_width, _denoising_loss, _Task
 from skspectralnet._rows import Rows, center_and_scale
+from skspectralnet._tensors import GaussianNoise
 
 FAST = {"hidden_layer_sizes": (32,), "max_iter": 3}
 
@@ -96,8 +97,8 @@ def test_noise_is_added_to_what_the_network_sees_only():
         seen.append(x)
         return torch.ones_like(x)
 
-    generator = torch.Generator().manual_seed(0)
-    loss = _denoising_loss(network, inputs, task, generator)
+    noise = GaussianNoise(task.noise, torch.Generator().manual_seed(0))
+    loss = _denoising_loss(network, inputs, task, noise)
     assert seen[0].std().item() == pytest.approx(0.5, rel=0.05)
     assert seen[0].mean().item() == pytest.approx(0.0, abs=0.05)
     assert loss.item() == 1.0  # against the clean rows

@@ -1,5 +1,6 @@
 """The border between numpy and torch."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from skspectralnet._tensors import (
+    GaussianNoise,
     forward_in_blocks,
     resolve_device,
     to_numpy,
@@ -122,3 +124,44 @@ def test_forward_records_no_gradient(rng):
     )
     assert_array_equal(Y, X)
     assert torch.is_grad_enabled()
+
+
+def noises(seed, shapes, deviation=0.5):
+    """What is added to batches of zeros, one after the other."""
+    noise = GaussianNoise(deviation, torch.Generator().manual_seed(seed))
+    batches = (torch.zeros(shape, dtype=torch.float32) for shape in shapes)
+    return [noise.add_to(batch).numpy() for batch in batches]
+
+
+def test_noise_has_the_deviation_asked_for(global_random_seed):
+    found = np.concatenate(noises(global_random_seed, 130 * [(40, 50)]))
+    assert found.mean() == pytest.approx(0.0, abs=0.02)
+    assert found.std() == pytest.approx(0.5, rel=0.02)
+    fourth = np.mean((found / 0.5) ** 4)
+    assert fourth == pytest.approx(3.0, abs=0.3)  # that of a Gaussian
+
+
+def test_every_batch_and_every_row_gets_other_noise(global_random_seed):
+    found = noises(global_random_seed, 200 * [(8, 5)])
+    within = [len(np.unique(batch)) for batch in found]
+    assert within == 200 * [40]
+    pairs = itertools.pairwise(found)
+    assert np.mean([np.array_equal(a, b) for a, b in pairs]) < 0.05
+    # a pool is not used for ever
+    assert not np.isin(found[-1], np.concatenate(found[:64])).all()
+
+
+def test_noise_for_batches_of_any_size():
+    shapes = [(3, 2), (1000, 7), (1, 1), (5, 3)]
+    assert [batch.shape for batch in noises(0, shapes)] == shapes
+
+
+def test_noise_follows_its_generator():
+    one, two, other = (noises(seed, 3 * [(20, 3)]) for seed in (0, 0, 1))
+    assert_array_equal(one, two)
+    assert (np.array(one) != np.array(other)).all()
+
+
+def test_no_noise_is_the_batch_itself():
+    batch = torch.ones(3, 2)
+    assert GaussianNoise(0.0, torch.Generator()).add_to(batch) is batch
