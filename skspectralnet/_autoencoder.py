@@ -9,7 +9,7 @@ import torch
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skspectralnet._estimator import NetworkTransformer, layer_sizes, like_rows
+from skspectralnet._estimator import NetworkTransformer, layer_sizes, precision_of
 from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, CodeMap
 from skspectralnet._rows import Rows, center_and_scale, in_memory, validate_rows
@@ -363,14 +363,14 @@ class Autoencoder(NetworkTransformer):
                 f"Z has {Z.shape[1]} columns, but {type(self).__name__} makes codes of "
                 f"n_components_={self.n_components_}."
             )
-        rows = forward_in_blocks(
+        return forward_in_blocks(
             self.network_,
             lambda block: Z[block],
             Z.shape[0],
             device=resolve_device(self.device),
             method="decode",
+            dtype=precision_of(Z),
         )
-        return like_rows(rows, Z)
 
 
 def _code_width(rows, order):

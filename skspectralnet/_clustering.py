@@ -13,7 +13,6 @@ from skspectralnet._constraints import known_pairs
 from skspectralnet._drift import Landmarks
 from skspectralnet._eigen import eigengaps
 from skspectralnet._embedding import _BaseSpectralNet
-from skspectralnet._estimator import like_rows
 from skspectralnet._graph import modularity, neighbor_graph
 from skspectralnet._rows import in_memory, validate_rows
 from skspectralnet._validation import StrOptions, at_least
@@ -430,8 +429,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         rng = check_random_state(self.random_state)
         found = self._fit_spectral(X, constraints, rng, fit_task, graph=graph, **known)
         with fit_task.stage("clusters"):
-            Z = like_rows(found.Z, X)
-            self._find_clusters(Z, found.learned, constraints, rng)
+            self._find_clusters(found.Z, found.learned, constraints, rng)
 
     def _find_clusters(self, Z, learned, constraints, rng):
         """Cluster the embedding of the rows learned from; label all rows."""
@@ -484,7 +482,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         X = validate_rows(self, X, reset=False)
         if self._landmarks is None:
             self._begin_stream(X)
-        Z = like_rows(self._embed(X), X)
+        Z = self._embed(X)
         drift = self._landmarks.share_outside(self._network_rows(X, slice(None)))
         moved, counts = self._assignment.moved(Z, self._counts)
         self._assignment, self._counts, self.drift_ = moved, counts, drift
@@ -545,11 +543,11 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         """
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False)
-        return self._assignment.probabilities(like_rows(self._embed(X), X))
+        return self._assignment.probabilities(self._embed(X))
 
     def _assign(self, X):
         """The labels of validated rows."""
-        return self._assignment.labels(like_rows(self._embed(X), X))
+        return self._assignment.labels(self._embed(X))
 
     def score(self, X, y=None):
         """How well the predicted labels cut a fixed neighbour graph of the rows given.

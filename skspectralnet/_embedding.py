@@ -19,7 +19,7 @@ from skspectralnet._constraints import draw_rows, known_of_rows, known_pairs
 from skspectralnet._estimator import (
     RowTransformer,
     layer_sizes,
-    like_rows,
+    precision_of,
 )
 from skspectralnet._graph import checked_graph
 from skspectralnet._network import ACTIVATIONS, SpectralMap
@@ -111,7 +111,7 @@ _NO_EDGES = (
 class Spectral(NamedTuple):
     """The embedding of all rows, and which of them were learned from."""
 
-    Z: np.ndarray  # (n_samples, n_components), float64
+    Z: np.ndarray  # (n_samples, n_components), in the precision of the rows
     learned: object  # a slice or an ndarray of row numbers
 
 
@@ -726,19 +726,19 @@ class _BaseSpectralNet(RowTransformer):
         """
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False)
-        return like_rows(self._embed(X), X)
+        return self._embed(X)
 
     def _embed(self, X):
-        """The embedding of validated rows, in float64."""
-        eigenvectors = forward_in_blocks(
+        """The embedding of validated rows."""
+        return forward_in_blocks(
             self.network_,
             lambda rows: self._network_rows(X, rows),
             X.shape[0],
             device=resolve_device(self.device),
+            weights=self.component_weights_,
+            dtype=precision_of(X),
             block_size=rows_at_once(X),
         )
-        eigenvectors *= self.component_weights_
-        return eigenvectors
 
     def _network_rows(self, X, rows):
         """Some rows of X as the network takes them."""
@@ -1051,7 +1051,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         constraints = known_pairs(X.shape[0], **known)
         rng = check_random_state(self.random_state)
         found = self._fit_spectral(X, constraints, rng, fit_task, graph=graph, **known)
-        self.embedding_ = like_rows(found.Z, X)
+        self.embedding_ = found.Z
 
 
 def _floats(X):

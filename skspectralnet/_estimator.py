@@ -235,13 +235,13 @@ class NetworkTransformer(RowTransformer):
         """
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False)
-        Z = forward_in_blocks(
+        return forward_in_blocks(
             self.network_,
             lambda rows: dense_rows(X, rows),
             X.shape[0],
             device=resolve_device(self.device),
+            dtype=precision_of(X),
         )
-        return like_rows(Z, X)
 
 
 def layer_sizes(hidden):
@@ -255,6 +255,6 @@ def layer_sizes(hidden):
     return [int(n) for n in layers]
 
 
-def like_rows(Z, X):
-    """An embedding in the precision of its rows."""
-    return Z.astype(np.float32) if X.dtype == np.float32 else Z
+def precision_of(X):
+    """The type of what is made of rows: float32 for float32 ones, else float64."""
+    return np.float32 if X.dtype == np.float32 else np.float64

@@ -161,7 +161,15 @@ _CACHED_ROWS = 1024
 
 
 def forward_in_blocks(
-    module, read_block, n_rows, *, device, method="forward", block_size=8192
+    module,
+    read_block,
+    n_rows,
+    *,
+    device,
+    method="forward",
+    weights=None,
+    dtype=np.float64,
+    block_size=8192,
 ):
     """Apply a module to rows, a block at a time.
 
@@ -176,12 +184,16 @@ def forward_in_blocks(
     device : torch.device
     method : str, default="forward"
         What of the module to apply.
+    weights : ndarray of shape (n_outputs,), default=None
+        The outputs are multiplied by them, in float64.
+    dtype : dtype, default=float64
+        Of what is returned.
     block_size : int, default=8192
         Rows read at once: the workspace does not grow with `n_rows`.
 
     Returns
     -------
-    ndarray of shape (n_rows, n_outputs), float64
+    ndarray of shape (n_rows, n_outputs)
     """
     device = torch.device(device)
     if device.type != "cpu":  # a copy: the stored module stays on the CPU
@@ -194,7 +206,9 @@ def forward_in_blocks(
                 part = block[first : first + _CACHED_ROWS]
                 tensor = to_tensor(part, device=device, dtype=torch.float64)
                 found = to_numpy(apply(tensor))
+                if weights is not None:
+                    found *= weights
                 if outputs is None:
-                    outputs = np.empty((n_rows, found.shape[1]), dtype=found.dtype)
+                    outputs = np.empty((n_rows, found.shape[1]), dtype=dtype)
                 outputs[start + first : start + first + len(part)] = found
     return outputs
