@@ -170,9 +170,10 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     tol : float, default=None
         An epoch improves when it lowers the loss by more than this share of it. None:
         0.01 where one batch holds all rows, 0.002 where batches are random.
-    n_iter_no_change : int, default=4
+    n_iter_no_change : int, default=None
         Epochs without improvement before the learning rate is lowered; training
-        ends when it would be lowered a second time.
+        ends when it would be lowered a second time. None: 8 where batches are random
+        and there is no metric learner, 4 elsewhere.
     early_stopping : bool, default=True
         Whether the loss of held-out rows decides about the learning rate, the end of
         training and the best weights. Where they would be fewer than 200, the
@@ -329,7 +330,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         subsample=200_000,
         max_iter=100,
         tol=None,
-        n_iter_no_change=4,
+        n_iter_no_change=None,
         early_stopping=True,
         validation_fraction=0.1,
         assign_labels="kmeans",
