@@ -670,6 +670,28 @@ def test_resolved_sizes(cls, blobs):
     assert len(model.get_feature_names_out()) == components
 
 
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({}, (0.01, 4)),  # one batch of all rows
+        ({"batch_size": 50}, (0.002, 8)),
+        ({"batch_size": 50, "metric_learner": PCA(2)}, (0.002, 4)),
+        ({"batch_size": 50, "tol": 0.1, "n_iter_no_change": 3}, (0.1, 3)),
+        ({"neighbors_in": "data"}, (0.002, 4)),
+    ],
+)
+def test_resolved_patience(params, expected, blobs, monkeypatch):
+    seen, run = [], SpectralNetClustering._run_training
+
+    def spy(self, *args, **schedule):
+        seen.append((schedule["tol"], schedule["n_iter_no_change"]))
+        return run(self, *args, **schedule)
+
+    monkeypatch.setattr(SpectralNetClustering, "_run_training", spy)
+    make(SpectralNetClustering, max_iter=2, **params).fit(blobs[0])
+    assert seen == [expected]
+
+
 @both
 @pytest.mark.parametrize("laplacian", LAPLACIANS)
 @pytest.mark.parametrize("t", [0, 0.5, 2.0, "auto"])
