@@ -172,7 +172,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         0.01 where one batch holds all rows, 0.002 where batches are random.
     n_iter_no_change : int, default=None
         Epochs without improvement before the learning rate is lowered; training
-        ends when it would be lowered a second time. None: 8 where batches are random
+        ends when it would be lowered a second time. None: 6 where batches are random
         and there is no metric learner, 4 elsewhere.
     early_stopping : bool, default=True
         Whether the loss of held-out rows decides about the learning rate, the end of

@@ -85,7 +85,7 @@ _PLAIN_BATCHES, _LEARNED_BATCHES = 16, 10
 _WHOLE_TOL, _SAMPLED_TOL = 1e-2, 2e-3
 # n_iter_no_change=None: with less patience one in forty trainings on three nested C's
 # ends before it tells them apart. In a learned space clusters are compact.
-_PATIENCE, _PLAIN_PATIENCE = 4, 8
+_PATIENCE, _PLAIN_PATIENCE = 4, 6
 # metric_learner="auto" learns a space from so many rows of more columns than that.
 _LEARNED_ROWS, _PLAIN_COLUMNS = 500, 3
 # neighbors_in="data": a callable affinity gets all rows at once, at most so many.
@@ -876,7 +876,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         0.01 where one batch holds all rows, 0.002 where batches are random.
     n_iter_no_change : int, default=None
         Epochs without improvement before the learning rate is lowered; training
-        ends when it would be lowered a second time. None: 8 where batches are random
+        ends when it would be lowered a second time. None: 6 where batches are random
         and there is no metric learner, 4 elsewhere.
     early_stopping : bool, default=True
         Whether the loss of held-out rows decides about the learning rate, the end of

@@ -674,7 +674,7 @@ def test_resolved_sizes(cls, blobs):
     ("params", "expected"),
     [
         ({}, (0.01, 4)),  # one batch of all rows
-        ({"batch_size": 50}, (0.002, 8)),
+        ({"batch_size": 50}, (0.002, 6)),
         ({"batch_size": 50, "metric_learner": PCA(2)}, (0.002, 4)),
         ({"batch_size": 50, "tol": 0.1, "n_iter_no_change": 3}, (0.1, 3)),
         ({"neighbors_in": "data"}, (0.002, 4)),
