@@ -3,7 +3,7 @@
     python benchmarks/neighbors_large.py [--rows N ...] [--folder FOLDER]
 
 The rows of scale.py (twenty curved clusters in 32 float32 columns), mapped into memory
-from their file in FOLDER, and the cells that a fit takes beyond 100,000 rows. Recall is
+from their file in FOLDER, and the cells that a graph of so many rows takes. Recall is
 measured on 1,000 rows, its seconds included; `anonymous` is the most memory that is not
 a mapped file (RssAnon), above that before the call: the indices found, eight bytes
 each, are part of it. Each run is a process of its own and is in

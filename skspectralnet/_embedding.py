@@ -83,8 +83,9 @@ _PLAIN_BATCHES, _LEARNED_BATCHES = 16, 10
 # tol=None: of a loss that every step sees whole, and of one over random batches, which
 # can look settled long before a thin cluster is found (tests/test_quality.py).
 _WHOLE_TOL, _SAMPLED_TOL = 1e-2, 2e-3
-# n_iter_no_change=None: with less patience one in forty trainings on three nested C's
-# ends before it tells them apart. In a learned space clusters are compact.
+# n_iter_no_change=None: with less patience a training on plain rows ends now and then
+# before it tells nested C's apart (benchmarks/shapes.py). In a learned space clusters
+# are compact.
 _PATIENCE, _PLAIN_PATIENCE = 4, 6
 # metric_learner="auto" learns a space from so many rows of more columns than that.
 _LEARNED_ROWS, _PLAIN_COLUMNS = 500, 3
@@ -595,21 +596,15 @@ class _BaseSpectralNet(RowTransformer):
             fit_task,
             partial(fit_edges, reader, mlp, generator=generator),
             "spectral loss",
-            tol=_SAMPLED_TOL if self.tol is None else self.tol,
-            n_iter_no_change=self.n_iter_no_change or _PATIENCE,
+            **self._patience(_SAMPLED_TOL, _PATIENCE),
         )
         return mlp
 
-    def _resolve_patience(self, reader):
-        """`tol` and `n_iter_no_change`, by whether every step sees all rows."""
-        whole = reader.task.batch_size >= len(reader.inputs)
-        tol, patience = self.tol, self.n_iter_no_change
-        if tol is None:
-            tol = _WHOLE_TOL if whole else _SAMPLED_TOL
-        if patience is None:
-            plain = self.metric_learner_ is None and not whole
-            patience = _PLAIN_PATIENCE if plain else _PATIENCE
-        return {"tol": tol, "n_iter_no_change": patience}
+    def _patience(self, tol, n_epochs):
+        """`tol` and `n_iter_no_change`, given what None means for them."""
+        if self.tol is not None:
+            tol = self.tol
+        return {"tol": tol, "n_iter_no_change": self.n_iter_no_change or n_epochs}
 
     def _fit_network(self, reader, generator, fit_task):
         """Train the perceptron of the map; set the curves."""
@@ -617,11 +612,16 @@ class _BaseSpectralNet(RowTransformer):
         if hidden is None:
             hidden = (128, 128) if len(reader.inputs) >= _SMALL_SAMPLE else (64, 64)
         mlp = new_map(reader, layer_sizes(hidden), self.activation, generator)
+        whole = reader.task.batch_size >= len(reader.inputs)
+        plain = self.metric_learner_ is None and not whole
         self._train_map(
             fit_task,
             partial(fit_map, reader, mlp, generator=generator),
             "spectral loss",
-            **self._resolve_patience(reader),
+            **self._patience(
+                _WHOLE_TOL if whole else _SAMPLED_TOL,
+                _PLAIN_PATIENCE if plain else _PATIENCE,
+            ),
         )
         return mlp
 

@@ -14,8 +14,8 @@ _EXACT_ROWS = 100_000
 # compared with each other.
 _CELL_ROWS, _CELL_SHARE = 125, 0.08  # the share of the root of all rows
 # A row is compared with those of the nearest cells, as many as hold this share of the
-# true neighbours of some rows: those missed are the ones across the borders of cells,
-# and with .93 the pixels of MNIST lose .008 NMI.
+# true neighbours of some rows. Those missed are the ones across the borders of cells:
+# a smaller share is faster and costs quality.
 _ENOUGH, _MOST_SEARCHED = 0.995, 256
 # k-means sees so many rows for each cell.
 _ROWS_PER_CENTER = 50
@@ -50,7 +50,9 @@ class _Truth(NamedTuple):
         return float((self.neighbors[:, :, None] == found).any(axis=2).mean())
 
 
-def nearest_neighbors(X, n_neighbors, *, algorithm="auto", random_state):
+def nearest_neighbors(
+    X, n_neighbors, *, algorithm="auto", exact_rows=_EXACT_ROWS, random_state
+):
     """The nearest other rows of every row by Euclidean distance.
 
     Parameters
@@ -62,7 +64,8 @@ def nearest_neighbors(X, n_neighbors, *, algorithm="auto", random_state):
         ``"cells"`` compares a row with the rows of the cells of k-means that are
         nearest to its own, as many cells as hold 99.5 % of the true neighbours of 1,000
         random rows, at most 256; ``"pynndescent"`` needs that package; ``"auto"``:
-        exact up to 100,000 rows, cells beyond.
+        exact up to `exact_rows` rows, cells beyond.
+    exact_rows : int, default=100,000
     random_state : RandomState
 
     Returns
@@ -78,7 +81,7 @@ def nearest_neighbors(X, n_neighbors, *, algorithm="auto", random_state):
     """
     n_samples = X.shape[0]
     if algorithm == "auto":
-        algorithm = "exact" if n_samples <= _EXACT_ROWS else "cells"
+        algorithm = "exact" if n_samples <= exact_rows else "cells"
     if algorithm == "exact":
         finder = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
         return Neighbors(finder.kneighbors(return_distance=False), 1.0)

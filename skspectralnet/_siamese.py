@@ -388,13 +388,11 @@ class SiameseEmbedding(NetworkTransformer):
         if self.n_neighbors_ == 0:  # all rows are equal
             self.graph_recall_ = 1.0
             return _Pairs(rows, first[inverse][:, None], constraints)
-        algorithm = self.neighbors_algorithm
-        if algorithm == "auto":
-            algorithm = "exact" if len(first) <= _EXACT_ROWS else "cells"
         found = nearest_neighbors(
             points if len(first) == len(rows) else points[first],
             self.n_neighbors_,
-            algorithm=algorithm,
+            algorithm=self.neighbors_algorithm,
+            exact_rows=_EXACT_ROWS,
             random_state=rng,
         )
         self.graph_recall_ = found.recall

@@ -114,7 +114,7 @@ class GaussianNoise:
     def __init__(self, deviation, generator):
         self._deviation = deviation
         self._generator = generator
-        self._pool, self._n_left = torch.empty(0, device="cpu"), 0
+        self._pool, self._n_left = None, 0
 
     def add_to(self, inputs):
         """A tensor of float32 plus noise, on its device."""
@@ -122,17 +122,20 @@ class GaussianNoise:
             return inputs
         size = inputs.numel()
         if self._n_left == 0 or len(self._pool) < size:
-            shape = (max(self._BATCHES * size, self._LEAST),)
-            self._pool = self._deviation * self._draw(torch.randn, shape)
+            self._pool = self._deviation * torch.randn(
+                max(self._BATCHES * size, self._LEAST),
+                generator=self._generator,
+                dtype=torch.float32,
+                device="cpu",
+            )
             self._n_left = self._USES
         self._n_left -= 1
         places = (len(self._pool) - size) // self._STEP + 1
-        start = self._STEP * int(self._draw(torch.randint, places, (1,)))
+        start = self._STEP * int(
+            torch.randint(places, (1,), generator=self._generator, device="cpu")
+        )
         noise = self._pool[start : start + size].view(inputs.shape)
         return inputs + noise.to(inputs.device)
-
-    def _draw(self, kind, *arguments):
-        return kind(*arguments, generator=self._generator, device="cpu")
 
 
 def in_bfloat16(module, inputs):

@@ -271,7 +271,7 @@ def test_squared_distances(dtype, rng):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    ("b", "k"), [(640, 40), (647, 20), (1003, 62), (300, 99), (40, 39)]
+    ("b", "k"), [(640, 40), (641, 40), (647, 20), (1003, 62), (300, 99), (40, 39)]
 )
 def test_many_neighbours_of_a_batch_are_the_nearest(b, k, dtype, rng):
     # Half of the rows twice: equal distances, of which any may be taken.

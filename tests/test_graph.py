@@ -20,9 +20,9 @@ from skspectralnet._graph import (
 )
 
 
-def find(X, k, algorithm="exact", seed=0):
+def find(X, k, algorithm="exact", seed=0, **limit):
     rng = np.random.RandomState(seed)
-    return nearest_neighbors(X, k, algorithm=algorithm, random_state=rng)
+    return nearest_neighbors(X, k, algorithm=algorithm, random_state=rng, **limit)
 
 
 def brute_force(X, k):
@@ -155,13 +155,13 @@ def test_cells_of_sparse_rows(rng, small_cells):
     assert found.recall > 0.97
 
 
-def test_many_rows_take_cells(monkeypatch, small_cells):
+def test_many_rows_take_cells(small_cells):
     X = clustered(0, 1200)
-    monkeypatch.setattr(_graph, "_EXACT_ROWS", 1199)
-    assert_array_equal(find(X, 5, "auto").indices, find(X, 5, "cells").indices)
-    monkeypatch.setattr(_graph, "_EXACT_ROWS", 1200)
-    assert find(X, 5, "auto").recall == 1.0
-    assert_array_equal(find(X, 5, "auto").indices, find(X, 5, "exact").indices)
+    many = find(X, 5, "auto", exact_rows=1199)
+    assert_array_equal(many.indices, find(X, 5, "cells").indices)
+    few = find(X, 5, "auto", exact_rows=1200)
+    assert few.recall == 1.0
+    assert_array_equal(few.indices, find(X, 5, "exact").indices)
 
 
 def test_pynndescent_finds_neighbours(global_random_seed):

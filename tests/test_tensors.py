@@ -162,6 +162,16 @@ def test_noise_follows_its_generator():
     assert (np.array(one) != np.array(other)).all()
 
 
+def test_noise_is_float32_whatever_torch_has_for_a_default():
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        (found,) = noises(0, [(3, 2)])
+    finally:
+        torch.set_default_dtype(default)
+    assert found.dtype == np.float32
+
+
 def test_no_noise_is_the_batch_itself():
     batch = torch.ones(3, 2)
     assert GaussianNoise(0.0, torch.Generator()).add_to(batch) is batch
