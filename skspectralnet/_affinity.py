@@ -2,8 +2,10 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import sparse
 
 # Rows nearer to each other than so many roundings of their length are copies.
 _COPY_ROUNDINGS = 8
@@ -17,22 +19,30 @@ class SparseAffinity(NamedTuple):
     r"""A symmetric affinity :math:`W = (A + A^T) / 2` as the edges of each row.
 
     Row i of A holds the weights of the edges to its `k` neighbours; each edge is
-    listed at both of its ends.
+    listed at both of its ends, as in a CSR matrix.
     """
 
-    neighbors: torch.Tensor  # (2 * b * k,) int64, other ends of the edges, row by row
-    weights: torch.Tensor  # (2 * b * k,), halved
-    offsets: torch.Tensor  # (b,) int64, where each row's edges begin
-    degrees: torch.Tensor  # (b,) row sums of W
+    neighbors: torch.Tensor  # (e,) int32, other ends of the edges, row by row
+    weights: torch.Tensor  # (e,) float64
+    offsets: torch.Tensor  # (b + 1,) int32, where each row's edges begin, and the end
+    degrees: torch.Tensor  # (b,) float64, row sums of W
 
     def apply(self, Y):
-        """Return ``W @ Y``, of shape (b, q) as Y."""
+        """Return ``W @ Y``, of shape (b, q) as Y, without gradients."""
+        weights = self.weights.to(Y.dtype)
+        if Y.device.type == "cpu":  # half the time of torch's
+            edges = weights, self.neighbors, self.offsets
+            matrix = sparse.csr_array(
+                tuple(part.numpy() for part in edges), shape=(len(Y), len(Y))
+            )
+            return torch.from_numpy(matrix @ Y.numpy())
         return F.embedding_bag(
             self.neighbors,
             Y,
             self.offsets,
-            per_sample_weights=self.weights.to(Y.dtype),
+            per_sample_weights=weights,
             mode="sum",
+            include_last_offset=True,
         )
 
 
@@ -284,28 +294,17 @@ def sparse_affinity(neighbors, weights):
     weights : tensor of shape (b, k)
     """
     b, k = neighbors.shape
-    targets = neighbors.reshape(-1)
-    sources = torch.arange(b, device=targets.device).repeat_interleave(k)
-    return _from_edges(
-        torch.cat([sources, targets]),
-        torch.cat([targets, sources]),
-        0.5 * weights.reshape(-1).repeat(2),
-        b,
-    )
+    offsets = np.arange(0, b * k + 1, k, dtype=np.int32)
+    columns = neighbors.reshape(-1).to("cpu", torch.int32).numpy()
+    values = weights.reshape(-1).to("cpu", torch.float64).numpy()
+    one_way = sparse.csr_array((values, columns, offsets), shape=(b, b))
+    return _from_matrix(0.5 * (one_way + one_way.T), weights.device)
 
 
-def _from_edges(ends, others, weights, b):
-    """Sort edges, each listed at both of its ends, by rows."""
-    order = torch.argsort(ends, stable=True)
-    counts = torch.bincount(ends, minlength=b)
-    weights = weights[order]
-    degrees = torch.zeros(b, dtype=weights.dtype, device=weights.device)
-    return SparseAffinity(
-        neighbors=others[order],
-        weights=weights,
-        offsets=counts.cumsum(0) - counts,
-        degrees=degrees.index_add_(0, ends[order], weights),
-    )
+def _from_matrix(matrix, device):
+    """The edges of a symmetric CSR matrix as tensors on a device."""
+    parts = matrix.indices, matrix.data, matrix.indptr, matrix.sum(axis=1)
+    return SparseAffinity(*(torch.from_numpy(part).to(device) for part in parts))
 
 
 def overrule(affinity, known, together, apart):
@@ -338,18 +337,17 @@ def overrule(affinity, known, together, apart):
     place = torch.full((b,), -1, dtype=torch.int64, device=known.device)
     place[known] = torch.arange(len(known), device=known.device)
     ends = torch.arange(b, device=known.device).repeat_interleave(
-        affinity.offsets.diff(
-            append=affinity.offsets.new_tensor([len(affinity.neighbors)])
-        )
+        affinity.offsets.diff()
     )
     at, to = place[ends], place[affinity.neighbors]
     kept = (at < 0) | (to < 0) | ~(together | apart)[at, to]
-    return _from_edges(
-        torch.cat([ends[kept], known[first]]),
-        torch.cat([affinity.neighbors[kept], known[second]]),
-        torch.cat([affinity.weights[kept], affinity.weights.new_ones(len(first))]),
-        b,
-    )
+    rows = torch.cat([ends[kept], known[first]])
+    columns = torch.cat([affinity.neighbors[kept], known[second]])
+    ones = affinity.weights.new_ones(len(first))
+    weights = torch.cat([affinity.weights[kept], ones])
+    weights, rows, columns = (p.cpu().numpy() for p in (weights, rows, columns))
+    matrix = sparse.coo_array((weights, (rows, columns)), shape=(b, b)).tocsr()
+    return _from_matrix(matrix, known.device)
 
 
 def dense_affinity(matrix):
