@@ -157,7 +157,15 @@ class RowTransformer(
         )
 
     def _run_training(
-        self, fit_task, run, stage, loss, *, lower=("learning_rate_init",), **schedule
+        self,
+        fit_task,
+        run,
+        stage,
+        loss,
+        *,
+        lower=("learning_rate_init",),
+        n_untold=0,
+        **schedule,
     ):
         """Train as the parameters say and keep the curves.
 
@@ -172,12 +180,15 @@ class RowTransformer(
             Their names, for the bar, the warnings and the error.
         lower : tuple of str
             Parameters that the error says to lower.
+        n_untold : int
+            Epochs that `run` makes before those of the schedule, for the bar alone.
         **schedule
             What the Schedule does not take from the parameters.
         """
         planned = self._schedule()._replace(**schedule)
         try:
-            with progress_bar(self.verbose, stage, self.max_iter) as progress:
+            n_epochs = self.max_iter + n_untold
+            with progress_bar(self.verbose, stage, n_epochs) as progress:
                 epochs = Epochs(fit_task, progress)
                 history = run(planned, interrupts=Interrupts(), epochs=epochs)
         except NonFiniteLossError as error:

@@ -27,7 +27,6 @@ from skspectralnet._rows import (
     standardised,
     validate_rows,
 )
-from skspectralnet._tasks import Epochs
 from skspectralnet._tensors import (
     GaussianNoise,
     in_bfloat16,
@@ -191,7 +190,8 @@ class SiameseEmbedding(NetworkTransformer):
         slow.
         `transform` computes in float64.
     verbose : int, default=0
-        Above 0, a progress bar on the standard error.
+        Above 0, a progress bar on the standard error; the epochs of ``init="spectral"``
+        are its first ones.
     device : str, default="auto"
         ``"auto"`` (CUDA where torch sees it, else the CPU), ``"cpu"``, ``"cuda:1"``
         and so on. The learned weights are kept on the CPU, and `device` is looked at
@@ -425,12 +425,21 @@ class SiameseEmbedding(NetworkTransformer):
             return _held_out_loss(network, pairs, order[:n_held_out], task)
 
         watch = validate if n_held_out else None
+        n_before = -(-self.max_iter // _START_SHARE) if self.init == "spectral" else 0
 
         def run(schedule, interrupts, epochs):
             if self.init == "spectral":
                 start = _spectral_start(pairs, self.n_components_, rng)
+                begin = schedule._replace(max_iter=n_before)
                 begun = _begin(
-                    network, pairs, start, task, schedule, interrupts, generator
+                    network,
+                    pairs,
+                    start,
+                    task,
+                    begin,
+                    generator,
+                    interrupts=interrupts,
+                    epochs=epochs.untold(),
                 )
                 if not begun:
                     return History(
@@ -455,6 +464,7 @@ class SiameseEmbedding(NetworkTransformer):
             "siamese",
             "siamese loss",
             lower=("learning_rate_init", "noise"),
+            n_untold=n_before,
             policy="one_cycle",
             n_steps=task.n_steps,
         )
@@ -546,7 +556,7 @@ def _spectral_start(pairs, n_components, rng):
     return _Start(rows[large], places)
 
 
-def _begin(network, pairs, start, task, schedule, interrupts, generator):
+def _begin(network, pairs, start, task, schedule, generator, *, interrupts, epochs):
     """Teach the network its start by regression; return False at Ctrl-C."""
     if start is None:
         return True
@@ -566,11 +576,10 @@ def _begin(network, pairs, start, task, schedule, interrupts, generator):
     noise = GaussianNoise(task.noise, generator)
     n_rows = 2 * task.batch_size  # as in a later step
     n_steps = max(task.n_steps, _ENOUGH_EPOCH_STEPS)
-    n_epochs = -(-schedule.max_iter // _START_SHARE)
     schedule = schedule._replace(
-        max_iter=n_epochs, tol=0.0, n_iter_no_change=n_epochs, n_steps=n_steps
+        tol=0.0, n_iter_no_change=schedule.max_iter, n_steps=n_steps
     )
-    begun = train(network, losses, schedule, interrupts=interrupts, epochs=Epochs(None))
+    begun = train(network, losses, schedule, interrupts=interrupts, epochs=epochs)
     return not begun.interrupted
 
 

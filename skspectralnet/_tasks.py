@@ -87,6 +87,10 @@ class Epochs:
         self._progress = progress
         self._running = None
 
+    def untold(self):
+        """Epochs that are steps of the same bar, of which nobody else is told."""
+        return Epochs(None, self._progress)
+
     def begin(self):
         """Begin an epoch, unless one is running: it is then made once more."""
         if self._running is None and self._fit_task is not None:
