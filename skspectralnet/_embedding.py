@@ -699,8 +699,10 @@ class _BaseSpectralNet(RowTransformer):
         if self.diffusion_time != "auto":
             self.diffusion_time_ = float(self.diffusion_time)
         else:
+            # Of three rows two eigenvalues are above 1: they are kept, too.
+            remains = np.clip(remains, 1e-12, None)
             slowest = remains[self._last_leading_component()]
-            rate = -np.log(np.clip(slowest, 1e-12, 1.0 - 1e-12))
+            rate = -np.log(min(slowest, 1.0 - 1e-12))
             self.diffusion_time_ = float(_AUTO_DECAY / rate)
         with np.errstate(under="ignore"):  # a component that has vanished is 0
             return remains**self.diffusion_time_

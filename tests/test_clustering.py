@@ -135,6 +135,8 @@ def test_defaults_fit_tiny_data(affinity, n, rng):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = SpectralNetClustering(min(n, 8), affinity=affinity).fit(X)
+    if n <= 8:  # eigenvalues above 1, too
+        assert fitted.n_clusters_ == n
     assert np.isfinite(fitted.transform(X)).all()
     assert_array_equal(fitted.labels_, fitted.predict(X))
 
