@@ -17,7 +17,7 @@ TABLE = {
     "_tensors": (0, {"numpy", "torch"}, set()),
     "_rows": (0, {"numpy", "scipy", "sklearn"}, set()),
     "_validation": (0, {"sklearn"}, set()),
-    "_affinity": (0, {"torch"}, set()),
+    "_affinity": (0, {"numpy", "scipy", "torch"}, set()),
     "_losses": (0, {"torch"}, set()),
     "_network": (0, {"numpy", "torch"}, set()),
     "_graph": (0, {"numpy", "scipy", "sklearn"}, {"pynndescent"}),
