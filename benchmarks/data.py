@@ -228,8 +228,28 @@ def nested_arcs(n_per_arc, seed, noise=0.05):
     return np.concatenate(rows), np.repeat(np.arange(3), n_per_arc)
 
 
+def spirals(n_rows, seed, noise=0.08):
+    """Two spirals of a turn and a half, the noise a share of their distance."""
+    rng = np.random.RandomState(seed)
+    y = rng.randint(2, size=n_rows)
+    angle = 3 * np.pi * np.sqrt(rng.uniform(size=n_rows))
+    turned = angle + np.pi * y
+    rows = (angle + 0.7)[:, None] * np.c_[np.cos(turned), np.sin(turned)]
+    return rows + noise * np.pi * rng.standard_normal((n_rows, 2)), y
+
+
+def cut_roll(n_rows, seed):
+    """A swiss roll with two gaps of 1.2 radians: three sheets inside each other."""
+    rng = np.random.RandomState(seed)
+    angle = 1.5 * np.pi * (1 + 2 * rng.uniform(size=n_rows))
+    y = np.searchsorted([7.5, 10.5], angle)
+    angle = angle + 1.2 * y
+    width = 20 * rng.uniform(size=n_rows)
+    return np.c_[angle * np.cos(angle), width, angle * np.sin(angle)], y
+
+
 def shape(name, seed):
-    """Rows and labels of a generated two-dimensional data set."""
+    """Rows and labels of a generated data set of two or three columns."""
     if name == "moons":
         return make_moons(7000, noise=0.075, random_state=seed)
     if name == "circles":
@@ -239,7 +259,14 @@ def shape(name, seed):
     if name == "unequal blobs":
         centers = [[0, 0], [10, 0], [0, 10], [10, 10]]
         return make_blobs([2000, 300, 60, 700], centers=centers, random_state=seed)
+    if name == "spirals":
+        return spirals(5000, seed)
+    if name == "cut roll":
+        return cut_roll(5000, seed)
     raise ValueError(f"unknown shape {name!r}")
 
 
-SHAPES = {"moons": 2, "circles": 2, "nested arcs": 3, "unequal blobs": 4}
+SHAPES = {
+    **{"moons": 2, "circles": 2, "nested arcs": 3, "unequal blobs": 4},
+    **{"spirals": 2, "cut roll": 3},
+}

@@ -1,4 +1,4 @@
-"""Two-dimensional shapes with default parameters, seeds 0 to 9: ARI and seconds.
+"""Shapes in two or three columns with default parameters, seeds 0 to 9: ARI, seconds.
 
     python benchmarks/shapes.py [--peer PYTHON]
 

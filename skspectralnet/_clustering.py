@@ -147,8 +147,8 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     hidden_layer_sizes : int or array-like of int, default=None
         Units of each hidden layer. None: (64, 64) below 1,000 rows, else (128, 128),
         or (256, 256, 256) for the graph of all rows.
-    activation : str, default="relu"
-        Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
+    activation : str, default="tanh"
+        Of the hidden layers: ``"tanh"``, ``"relu"``, ``"logistic"``, ``"gelu"``,
         ``"silu"`` or ``"identity"``.
     alpha : float, default=1e-4
         Weight decay of the AdamW steps.
@@ -156,9 +156,9 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         First learning rate; divided by five when the loss stops improving. With
         ``init="spectral"`` the peak of a single cycle.
     batch_size : int or "auto", default="auto"
-        Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows (a
-        tenth in a learned space) or 40 per component, at least 512 and at most 2,048.
-        Larger batches make a finer graph and cost their square.
+        Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows,
+        at least 1,024 (in a learned space a tenth, at least 512), or 40 per component,
+        and at most 2,048. Larger batches make a finer graph and cost their square.
     subsample : int, default=200_000
         Most rows that all stages learn from: of more than that a random part is
         drawn, rows with labels or links first, and the others are labelled like new
@@ -323,7 +323,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         loss="log",
         init="random",
         hidden_layer_sizes=None,
-        activation="relu",
+        activation="tanh",
         alpha=1e-4,
         learning_rate_init=5e-3,
         batch_size="auto",

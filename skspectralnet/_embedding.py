@@ -80,6 +80,8 @@ _SMALL_SAMPLE = 1000
 _NEIGHBORS, _MOST_NEIGHBORS, _SMALLEST_SHARE = 10, 40, 3.5
 # batch_size="auto": the part of the rows that a batch is, where that decides.
 _PLAIN_BATCHES, _LEARNED_BATCHES = 16, 10
+# Rows between the others as close as sheets of a roll need a fine graph.
+_MIN_PLAIN, _MIN_LEARNED, _MAX_BATCH = 1024, 512, 2048
 # tol=None: of a loss that every step sees whole, and of one over random batches, which
 # can look settled long before a thin cluster is found (tests/test_quality.py).
 _WHOLE_TOL, _SAMPLED_TOL = 1e-2, 2e-3
@@ -438,10 +440,11 @@ class _BaseSpectralNet(RowTransformer):
 
     def _resolve_batch_size(self, n_samples, n_components):
         if self.batch_size == "auto":
-            plain = self.metric_learner_ is None
-            wanted = n_samples // (_PLAIN_BATCHES if plain else _LEARNED_BATCHES)
-            size = int(np.clip(max(wanted, 40 * n_components), 512, 2048))
-            return min(size, n_samples)
+            parts, least = _LEARNED_BATCHES, _MIN_LEARNED
+            if self.metric_learner_ is None:
+                parts, least = _PLAIN_BATCHES, _MIN_PLAIN
+            size = max(n_samples // parts, 40 * n_components, least)
+            return min(size, _MAX_BATCH, n_samples)
         size = min(self.batch_size, n_samples)
         if size < n_components:
             raise ValueError(
@@ -861,9 +864,9 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         First learning rate; divided by five when the loss stops improving. With
         ``init="spectral"`` the peak of a single cycle.
     batch_size : int or "auto", default="auto"
-        Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows (a
-        tenth in a learned space) or 40 per component, at least 512 and at most 2,048.
-        Larger batches make a finer graph and cost their square.
+        Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows,
+        at least 1,024 (in a learned space a tenth, at least 512), or 40 per component,
+        and at most 2,048. Larger batches make a finer graph and cost their square.
     subsample : int, default=None
         Most rows that all stages learn from: of more than that a random part is
         drawn, rows with labels or links first, and the others are mapped like new

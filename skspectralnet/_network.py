@@ -10,8 +10,9 @@ from torch import nn
 from torch.nn import functional as F
 
 # Steeper units in the first layer than the usual variance-preserving ones: finer
-# functions of the inputs from the first step (benchmarks/shapes.py).
-_FIRST_LAYER_GAIN = 2.0
+# functions of the inputs from the first step (benchmarks/shapes.py). Those of tanh bend
+# over the width of a unit, those of the others at a point, whatever their slope.
+_FIRST_LAYER_GAIN, _TANH_GAIN = 2.0, 4.0
 
 ACTIVATIONS = {
     "identity": lambda x: x,
@@ -56,7 +57,8 @@ class MLP(nn.Module):
             self.biases.append(nn.Parameter(bias))
         if rows is not None:
             with torch.no_grad():
-                first = self.weights[0].mul_(_FIRST_LAYER_GAIN)
+                gain = _TANH_GAIN if activation == "tanh" else _FIRST_LAYER_GAIN
+                first = self.weights[0].mul_(gain)
                 self.biases[0].copy_(-(first * rows).sum(dim=1))
 
     def frozen(self):

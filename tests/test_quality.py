@@ -31,7 +31,30 @@ def uneven_blobs(seed):
     return make_blobs([2000, 300, 60, 700], centers=centers, random_state=seed)
 
 
-SHAPES = {"moons": moons, "circles": circles, "Cs": nested_cs, "blobs": uneven_blobs}
+def spirals(seed):
+    """Two spirals of a turn and a half."""
+    rng = np.random.RandomState(seed)
+    y = rng.randint(2, size=5000)
+    angle = 3 * np.pi * np.sqrt(rng.uniform(size=5000))
+    turned = angle + np.pi * y
+    rows = (angle + 0.7)[:, None] * np.c_[np.cos(turned), np.sin(turned)]
+    return rows + 0.25 * rng.normal(size=(5000, 2)), y
+
+
+def cut_roll(seed):
+    """A swiss roll with two gaps: three sheets inside each other."""
+    rng = np.random.RandomState(seed)
+    angle = 1.5 * np.pi * (1 + 2 * rng.uniform(size=5000))
+    y = np.searchsorted([7.5, 10.5], angle)
+    angle = angle + 1.2 * y
+    width = 20 * rng.uniform(size=5000)
+    return np.c_[angle * np.cos(angle), width, angle * np.sin(angle)], y
+
+
+SHAPES = {
+    **{"moons": moons, "circles": circles, "Cs": nested_cs, "blobs": uneven_blobs},
+    **{"spirals": spirals, "roll": cut_roll},
+}
 few_or_all = [
     pytest.param(seed, marks=[] if seed < 2 else pytest.mark.slow) for seed in range(10)
 ]
