@@ -29,7 +29,6 @@ SETTINGS = {
         "encoder": Autoencoder(noise=0.0),
         "metric_learner": SiameseEmbedding(loss="contrastive", noise=0.0),
         "network_input": "code",
-        "activation": "relu",
         "loss": "trace",
         "orthonorm": "alternating",
     },

@@ -63,7 +63,7 @@ for name, model in models.items():
 # Noticed without labels
 # ----------------------
 # Four clusters have four eigenvalues near 0 and a gap after them. Where the largest gap
-# comes earlier, fewer clusters were seen than asked for.
+# comes earlier, the last cluster is linked to others, and may have been missed.
 figure, axes = plt.subplots(2, 3, figsize=(11, 7), layout="constrained")
 for (above, below), (name, model) in zip(axes.T, models.items(), strict=True):
     above.scatter(*X.T, s=5, c=model.labels_, cmap="viridis", linewidths=0)

@@ -147,9 +147,10 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     hidden_layer_sizes : int or array-like of int, default=None
         Units of each hidden layer. None: (64, 64) below 1,000 rows, else (128, 128),
         or (256, 256, 256) for the graph of all rows.
-    activation : str, default="tanh"
-        Of the hidden layers: ``"tanh"``, ``"relu"``, ``"logistic"``, ``"gelu"``,
-        ``"silu"`` or ``"identity"``.
+    activation : str, default="auto"
+        Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
+        ``"silu"`` or ``"identity"``. ``"auto"``: relu in a learned space, where
+        clusters are compact, and tanh where there is no metric learner.
     alpha : float, default=1e-4
         Weight decay of the AdamW steps.
     learning_rate_init : float, default=5e-3
@@ -323,7 +324,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         loss="log",
         init="random",
         hidden_layer_sizes=None,
-        activation="tanh",
+        activation="auto",
         alpha=1e-4,
         learning_rate_init=5e-3,
         batch_size="auto",

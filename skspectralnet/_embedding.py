@@ -151,7 +151,7 @@ class _BaseSpectralNet(RowTransformer):
         "loss": [StrOptions({"log", "trace"})],
         "init": [StrOptions({"random", "spectral"})],
         "hidden_layer_sizes": ["array-like", at_least(1), None],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [StrOptions({*ACTIVATIONS, "auto"})],
         "alpha": [at_least(0, Real)],
         "learning_rate_init": [above(0)],
         "batch_size": [at_least(2), StrOptions({"auto"})],
@@ -558,8 +558,14 @@ class _BaseSpectralNet(RowTransformer):
             small = len(reader.nodes) < _SMALL_SAMPLE
             hidden = (64, 64) if small else (256, 256, 256)
         return new_network(
-            reader, layer_sizes(hidden), n_outputs, self.activation, generator
+            reader, layer_sizes(hidden), n_outputs, self._activation(), generator
         )
+
+    def _activation(self):
+        """That of the hidden layers, ``"auto"`` resolved."""
+        if self.activation == "auto":
+            return "tanh" if self.metric_learner_ is None else "relu"
+        return self.activation
 
     def _regress(self, reader, pairs, generator, fit_task):
         """A network that has learned exact eigenvectors."""
@@ -614,7 +620,7 @@ class _BaseSpectralNet(RowTransformer):
         hidden = self.hidden_layer_sizes
         if hidden is None:
             hidden = (128, 128) if len(reader.inputs) >= _SMALL_SAMPLE else (64, 64)
-        mlp = new_map(reader, layer_sizes(hidden), self.activation, generator)
+        mlp = new_map(reader, layer_sizes(hidden), self._activation(), generator)
         whole = reader.task.batch_size >= len(reader.inputs)
         plain = self.metric_learner_ is None and not whole
         self._train_map(
@@ -857,7 +863,7 @@ class SpectralNetEmbedding(_BaseSpectralNet):
         or (256, 256, 256) for the graph of all rows.
     activation : str, default="gelu"
         Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
-        ``"silu"`` or ``"identity"``.
+        ``"silu"`` or ``"identity"``. ``"auto"``: relu with a metric learner, else tanh.
     alpha : float, default=1e-4
         Weight decay of the AdamW steps.
     learning_rate_init : float, default=5e-3

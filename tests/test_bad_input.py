@@ -1070,7 +1070,7 @@ VALID = {
     "hidden_layer_sizes": st.one_of(
         st.none(), st.integers(1, 30), st.lists(st.integers(1, 20), max_size=4)
     ),
-    "activation": st.sampled_from(["relu", "tanh", "logistic", "identity"]),
+    "activation": st.sampled_from(["auto", "relu", "tanh", "logistic", "identity"]),
     "alpha": st.floats(0, 1e3),
     "learning_rate_init": st.floats(1e-30, 1e30),
     "batch_size": st.one_of(st.just("auto"), st.integers(2, 60)),

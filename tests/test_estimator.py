@@ -355,13 +355,26 @@ def test_every_laplacian_mode_and_loss(cls, laplacian, orthonorm, loss, blobs):
 
 
 @both
-@pytest.mark.parametrize("activation", ["identity", "logistic", "tanh", "gelu", "silu"])
+@pytest.mark.parametrize(
+    "activation", ["identity", "logistic", "relu", "tanh", "gelu", "silu", "auto"]
+)
 def test_every_activation(cls, activation, blobs):
     X, y = blobs
     model = make(cls, activation=activation).fit(X)
     assert np.isfinite(model.transform(X)).all()
     if activation != "identity":  # three blobs are no linear function of the rows
         assert_finds(model, X, y)
+
+
+@both
+@pytest.mark.parametrize(("learner", "used"), [(None, "tanh"), ("siamese", "relu")])
+@pytest.mark.parametrize("neighbors_in", ["batch", "data"])
+def test_automatic_activation(cls, learner, used, neighbors_in, blobs):
+    named = {"metric_learner": learner, "neighbors_in": neighbors_in, "init": "random"}
+    X = blobs[0]
+    auto, same = (make(cls, activation=a, **named).fit(X) for a in ("auto", used))
+    assert auto.network_.mlp.activation == used
+    assert_array_equal(auto.transform(X), same.transform(X))
 
 
 @both
