@@ -144,7 +144,9 @@ def stages():
     points = SiameseEmbedding(random_state=0, max_iter=2).fit_transform(codes)
     # Without the eigenvectors of its start, which are no tensor operations.
     steps = SiameseEmbedding(init="random", max_iter=3, random_state=0)
-    spectral = SpectralNetClustering(10, encoder=None, metric_learner=None, max_iter=3)
+    spectral = SpectralNetClustering(
+        10, encoder=None, metric_learner=None, activation="relu", max_iter=3
+    )
     return [
         (
             "autoencoder",
