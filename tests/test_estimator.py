@@ -587,7 +587,8 @@ def test_cosine_is_of_what_the_metric_learner_sees(cls, rng):
         return 10 * rows[:, 1:] + 1
 
     learner = FunctionTransformer(slopes)
-    model = make(cls, metric="cosine", metric_learner=learner, n_neighbors=10)
+    same = {"n_neighbors": 10, "activation": "tanh"}
+    model = make(cls, metric="cosine", metric_learner=learner, **same)
     model.fit(directions * lengths)
     assert_finds(model, directions, np.repeat(range(3), 50))
     for rows in seen:
@@ -596,7 +597,7 @@ def test_cosine_is_of_what_the_metric_learner_sees(cls, rng):
         model.transform(directions), model.transform(lengths * directions), atol=1e-6
     )
     points = slopes(normalize(directions * lengths))
-    plain = make(cls, metric_learner=None, n_neighbors=10)
+    plain = make(cls, metric_learner=None, **same)
     assert_same_results(model, plain.fit(points))
 
 
