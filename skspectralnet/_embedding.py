@@ -80,7 +80,7 @@ _SMALL_SAMPLE = 1000
 _NEIGHBORS, _MOST_NEIGHBORS, _SMALLEST_SHARE = 10, 40, 3.5
 # batch_size="auto": the part of the rows that a batch is, where that decides.
 _PLAIN_BATCHES, _LEARNED_BATCHES = 16, 10
-# Rows between the others as close as sheets of a roll need a fine graph.
+# Plain rows may lie on sheets close to each other: a fine graph tells these apart.
 _MIN_PLAIN, _MIN_LEARNED, _MAX_BATCH = 1024, 512, 2048
 # tol=None: of a loss that every step sees whole, and of one over random batches, which
 # can look settled long before a thin cluster is found (tests/test_quality.py).
