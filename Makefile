@@ -24,7 +24,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format docs images dist bench \
+.PHONY: help demo test test-all test-machines golden lint format docs images dist bench \
 	bench-quality bench-env clean
 
 help: ## list the targets
@@ -38,6 +38,17 @@ PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(JOBS)
 
 test: $(READY) ## the tests and the docstrings' examples, without the slow ones
 	$(PYTEST) -m "not slow" tests skspectralnet
+
+# What a processor without AVX-512, and one without AVX2, computes; and other seeds.
+test-machines: $(READY) ## the tests as on other processors, and with seeds 0 to 9
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell \
+		$(PYTEST) -m "not slow" tests
+	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 \
+		OPENBLAS_CORETYPE=Nehalem $(PYTEST) -m "not slow" tests
+	SKSPECTRALNET_TESTS_GLOBAL_RANDOM_SEED=0-9 $(PYTEST) -m "not slow" tests
+
+golden: $(READY) ## write the stored results of tests/test_golden.py again
+	OMP_NUM_THREADS=1 $(RUN) tests/test_golden.py $$(mktemp -d)
 
 test-all: $(READY) ## all tests
 	$(PYTEST) tests skspectralnet
