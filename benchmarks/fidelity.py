@@ -34,7 +34,7 @@ from pathlib import Path
 
 import numpy as np
 from data import load, named
-from report import RESULTS, Book, Stopwatch, go_through, spread
+from report import RESULTS, SCRIPTS, Book, Stopwatch, go_through, spread
 from sklearn.datasets import make_circles, make_moons, make_s_curve, make_swiss_roll
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -194,12 +194,11 @@ def measure_example(name, method, seed, python):
 
 def run_peer(python, package, X, seed):
     """What another package makes of the rows, in its own process and folder."""
-    script = Path(__file__).parent / "fidelity_peer.py"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.npy"
         np.save(path, X)
         done = subprocess.run(  # noqa: S603
-            [python, str(script), package, str(path), str(seed)],
+            [python, str(SCRIPTS / "fidelity_peer.py"), package, str(path), str(seed)],
             cwd=folder,
             check=True,
             capture_output=True,

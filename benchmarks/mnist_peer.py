@@ -21,22 +21,21 @@ from pathlib import Path
 
 import numpy as np
 from data import load
-from report import RESULTS, processor
+from report import RESULTS, SCRIPTS, SCRIPTS_PATH, processor
 from sklearn.metrics import normalized_mutual_info_score
 
 from skspectralnet.metrics import clustering_accuracy
 
-HERE = Path(__file__).resolve().parent
 EPOCHS = {"autoencoder": 40, "siamese": 30, "spectral": 30}
 
 
 def in_process(python, script, X, folder):
-    """Run a script on the rows of a file, one thread, in a folder of its own."""
+    """Run a script of peers/ on the rows, one thread, in a folder of its own."""
     limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    environment = os.environ | limits | {"PYTHONPATH": str(HERE.parent)}
+    environment = os.environ | limits | {"PYTHONPATH": SCRIPTS_PATH}
     np.save(Path(folder, "X.npy"), X)
     done = subprocess.run(  # noqa: S603
-        [python, str(HERE / script)],
+        [python, str(SCRIPTS / script)],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,

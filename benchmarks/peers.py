@@ -13,7 +13,6 @@ package with ``neighbors_in="data"``.
 """
 
 import argparse
-import functools
 import json
 import subprocess
 import sys
@@ -21,56 +20,17 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import quality_run
 from data import CurvedMixture
-from report import RESULTS, Book, Stopwatch, go_through
-from sklearn.cluster import MiniBatchKMeans
+from methods import METHODS, OTHER_ENVIRONMENT
+from report import RESULTS, Book, Stopwatch, go_through, peak_mebibytes
 from sklearn.metrics import adjusted_rand_score
 
 ROWS = (1_000, 10_000, 100_000, 1_000_000)
 N_CLUSTERS = 20
-
-
-def mini_batch_k_means(X):
-    """The floor: k-means on mini-batches."""
-    return lambda k, seed: (
-        MiniBatchKMeans(k, n_init=3, random_state=seed).fit(X).labels_
-    )
-
-
-def spectralnet(X):
-    """The package of the authors of the method."""
-    import torch
-    from mnist_peer_run import in_folder
-    from spectralnet import SpectralNet
-    from spectralnet._trainers import SiameseTrainer
-
-    def cluster(n_clusters, seed):
-        torch.manual_seed(seed)
-        np.random.seed(seed)  # noqa: NPY002
-        hidden = [1024, 1024, 512, n_clusters]
-        model = SpectralNet(
-            n_clusters, should_use_siamese=True, spectral_hiddens=hidden
-        )
-        rows = torch.tensor(X)
-        with in_folder(SiameseTrainer):
-            model.fit(rows)
-        return model.predict(rows)
-
-    return cluster
-
-
-METHODS = {
-    "skspectralnet": quality_run.skspectralnet,
-    "skspectralnet, graph of all rows": functools.partial(
-        quality_run.skspectralnet, neighbors_in="data"
-    ),
-    "MiniBatchKMeans": mini_batch_k_means,
-    "scikit-learn spectral": quality_run.spectral,
-    "UMAP + mixture": quality_run.umap_mixture,
-    "spectralnet": spectralnet,
-}
-OTHER_ENVIRONMENT = ("UMAP + mixture", "spectralnet")
+COMPARED = (
+    *("skspectralnet", "skspectralnet, graph of all rows", "MiniBatchKMeans"),
+    *("scikit-learn spectral", "UMAP + mixture", "spectralnet"),
+)
 
 
 def run(method, n_rows):
@@ -80,7 +40,7 @@ def run(method, n_rows):
     with Stopwatch() as watch:
         labels = cluster(N_CLUSTERS, 0)
     ari = float(adjusted_rand_score(y, labels))
-    memory = quality_run.peak_mebibytes()
+    memory = peak_mebibytes()
     return {"ari": ari, "wall": watch.wall, "cpu": watch.cpu, "peak_mib": memory}
 
 
@@ -116,12 +76,12 @@ def main(arguments):
     )
     add = parser.add_argument
     add("--rows", nargs="+", type=int, default=list(ROWS))
-    add("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    add("--methods", nargs="+", default=list(COMPARED), choices=list(COMPARED))
     add("--peer-python", help="python with the packages compared with")
     add("--seconds", type=int, default=900)
     add("--results", type=Path, default=RESULTS / "peers.json")
     options = parser.parse_args(arguments)
-    book, methods = Book(options.results, ("method", "rows")), list(METHODS)
+    book, methods = Book(options.results, ("method", "rows")), list(COMPARED)
     for n_rows in sorted(options.rows):
         for method in options.methods:
             other = method in OTHER_ENVIRONMENT

@@ -22,14 +22,15 @@ from pathlib import Path
 
 import numpy as np
 from data import DEVELOPMENT, HELD_OUT, MissingDataError, named
-from quality_run import METHODS, OURS, VARIANTS
+from methods import OTHER_ENVIRONMENT, VARIANTS
 from quality_summary import MAX_ROWS, PEERS, count, sources, summarise, verdict
-from report import RESULTS, ROOT, Book, processor, say, source
+from report import RESULTS, SCRIPTS, SCRIPTS_PATH, Book, processor, say, source
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from skspectralnet.metrics import clustering_accuracy
 
-OTHER_ENVIRONMENT = ("UMAP + mixture",)
+OURS = ("skspectralnet", *VARIANTS)
+METHODS = ("skspectralnet", *PEERS, *VARIANTS)
 
 
 def main(arguments):
@@ -115,11 +116,9 @@ def measure(name, method, seed, options):
     threads = str(options.threads)
     limits = ("OMP", "MKL", "OPENBLAS", "NUMBA")
     environment = os.environ | {f"{name}_NUM_THREADS": threads for name in limits}
-    # The package beside this file, whatever is installed: its text is what `source`
-    # stands for.
-    environment["PYTHONPATH"] = str(ROOT)
+    environment["PYTHONPATH"] = SCRIPTS_PATH
     with tempfile.TemporaryDirectory() as folder:
-        script = str(Path(__file__).with_name("quality_run.py"))
+        script = str(SCRIPTS / "quality_run.py")
         done = subprocess.run(  # noqa: S603
             [python, script, method, name, str(seed), folder],
             env=environment,

@@ -15,6 +15,11 @@ from data import MissingDataError
 
 RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).resolve().parents[1]
+# What only other files start, often with the interpreter of another environment, and
+# the PYTHONPATH by which it finds the modules of this folder and the package beside it,
+# whatever is installed: the text of that one is what `source` stands for.
+SCRIPTS = ROOT / "benchmarks" / "peers"
+SCRIPTS_PATH = os.pathsep.join([str(ROOT), str(SCRIPTS.parent)])
 
 
 class Stopwatch:
@@ -153,6 +158,19 @@ def in_own_process(script, *arguments):
     call = [sys.executable, script, *map(str, arguments)]
     done = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def peak_mebibytes():
+    """Most memory that this process has held, imports and data included."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(x for x in status.read_text().splitlines() if x[:6] == "VmHWM:")
+        return int(line.split()[1]) / 1024
+    import resource  # here: it is not on every system
+
+    # Not where the file exists: it counts the starting process too. Bytes on macOS.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 1024
 
 
 def scores(y, labels):

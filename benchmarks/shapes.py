@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from data import SHAPES, shape
-from report import Stopwatch, spread, write
+from report import SCRIPTS, Stopwatch, spread, write
 from sklearn.metrics import adjusted_rand_score
 
 from skspectralnet import SpectralNetClustering
@@ -35,13 +35,12 @@ def measure(name, n_clusters, seed):
 def measure_peer(python, seed):
     """The same of `spectralnet` 1.1.0 on the moons of a seed, in its own process."""
     X, y = shape("moons", seed)
-    script = Path(__file__).parent / "peer_moons.py"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "moons.npz"
         np.savez(path, X=X, y=y)
         # The package writes weights and prints: it gets a folder of its own.
         done = subprocess.run(  # noqa: S603
-            [python, str(script), str(path)],
+            [python, str(SCRIPTS / "shapes_peer.py"), str(path)],
             cwd=folder,
             check=True,
             capture_output=True,

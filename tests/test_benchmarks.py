@@ -353,3 +353,42 @@ def test_a_method_that_ended_early_is_given_up(module, tmp_path):
     assert peers.given_up(book, "slow", 10_000)
     assert not peers.given_up(book, "slow", 1000)
     assert not peers.given_up(book, "quick", 10_000)
+
+
+def test_every_script_of_peers_is_started_by_a_benchmark():
+    started = "".join(path.read_text("utf-8") for path in BENCHMARKS.glob("*.py"))
+    scripts = [path.name for path in (BENCHMARKS / "peers").glob("*.py")]
+    assert len(scripts) > 3
+    assert [name for name in scripts if f'"{name}"' not in started] == []
+
+
+def test_a_fit_of_this_package_in_its_own_process(module, tmp_path):
+    rows = np.random.RandomState(0).randint(256, size=(300, 20)).astype(np.uint8)
+    peer = module("mnist_peer")
+    found = peer.in_process(sys.executable, "mnist_own_run.py", rows, tmp_path)
+    assert len(found["labels"]) == 300
+    assert found["cpu"] > 0
+
+
+STANDS_FOR_THE_PEER = """
+import numpy as np
+class SpectralNet:
+    def __init__(self, n_clusters, **settings):
+        self.n_clusters = n_clusters
+    def fit(self, X):
+        self.embeddings_ = np.asarray(X)[:, :1] ** np.arange(self.n_clusters)
+    def predict(self, X):
+        return np.asarray(X)[:, 1] > 0.25
+"""
+
+
+def test_other_packages_are_run_in_their_own_process(module, tmp_path, monkeypatch):
+    (tmp_path / "spectralnet.py").write_text(STANDS_FOR_THE_PEER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    ari, wall, _ = module("shapes").measure_peer(sys.executable, 0)
+    assert 0.2 < ari < 0.9
+    assert wall > 0
+    X = np.random.RandomState(0).uniform(size=(30, 2)).astype(np.float32)
+    found = module("fidelity").run_peer(sys.executable, "spectralnet", X, 0)
+    assert np.shape(found["embedding"]) == (30, 10)
+    assert found["eigenvalues"] is None

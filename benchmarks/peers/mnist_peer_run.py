@@ -10,6 +10,7 @@ from unittest import mock
 
 import numpy as np
 import torch
+from methods import in_folder
 from report import Stopwatch
 from spectralnet import SpectralNet
 from spectralnet._trainers import AETrainer, SiameseTrainer, SpectralTrainer
@@ -38,21 +39,6 @@ class Epochs:
 
     def refresh(self):
         pass
-
-
-def in_folder(trainer):
-    """Start a stage with its weights in this folder, none there yet.
-
-    The package keeps them beside its own code and takes them up again, whatever the
-    data.
-    """
-    start = trainer.__init__
-
-    def patched(self, *arguments, **named):
-        start(self, *arguments, **named)
-        self.weights_path = f"{trainer.__name__}.pth"
-
-    return mock.patch.object(trainer, "__init__", patched)
 
 
 def timed(trainer, name, stages):

@@ -1,27 +1,17 @@
-"""One clustering in a process of its own, for quality.py: labels, seconds, memory.
+"""The clusterings that are compared: this package and others, by name.
 
-    PYTHON benchmarks/quality_run.py METHOD DATA SEED FOLDER
-
-Writes ``labels.npy`` and ``run.json`` into FOLDER. PYTHON may belong to an environment
-without this project: each method imports what it needs, outside the time taken.
+A method takes the rows and gets ready; what it returns is timed: from a number of
+clusters and a seed to labels. Each imports what it needs: an environment of one package
+need not have the others.
 """
 
 import functools
-import json
-import resource
-import sys
-from importlib.metadata import version
-from pathlib import Path
+from unittest import mock
 
 import numpy as np
-from data import named
-from report import Stopwatch
 from scipy import sparse
-from sklearn.cluster import KMeans, SpectralClustering
+from sklearn.cluster import KMeans, MiniBatchKMeans, SpectralClustering
 from sklearn.mixture import GaussianMixture
-
-# A method takes the rows and gets ready; what it returns is timed: from a number of
-# clusters and a seed to labels.
 
 
 def skspectralnet(X, **parameters):
@@ -77,6 +67,49 @@ def umap_mixture(X):
     return cluster
 
 
+def mini_batch_k_means(X):
+    """The floor: k-means on mini-batches."""
+    return lambda k, seed: (
+        MiniBatchKMeans(k, n_init=3, random_state=seed).fit(X).labels_
+    )
+
+
+def spectralnet(X):
+    """The package of the authors of the method."""
+    import torch
+    from spectralnet import SpectralNet
+    from spectralnet._trainers import SiameseTrainer
+
+    def cluster(n_clusters, seed):
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        hidden = [1024, 1024, 512, n_clusters]
+        model = SpectralNet(
+            n_clusters, should_use_siamese=True, spectral_hiddens=hidden
+        )
+        rows = torch.tensor(X)
+        with in_folder(SiameseTrainer):
+            model.fit(rows)
+        return model.predict(rows)
+
+    return cluster
+
+
+def in_folder(trainer):
+    """Start a stage with its weights in this folder, none there yet.
+
+    The package keeps them beside its own code and takes them up again, whatever the
+    data.
+    """
+    start = trainer.__init__
+
+    def patched(self, *arguments, **named):
+        start(self, *arguments, **named)
+        self.weights_path = f"{trainer.__name__}.pth"
+
+    return mock.patch.object(trainer, "__init__", patched)
+
+
 # What to try where the default loses (docs/benchmarks.rst).
 VARIANTS = {
     "skspectralnet, mixture": functools.partial(skspectralnet, assign_labels="mixture"),
@@ -86,44 +119,15 @@ VARIANTS = {
 }
 METHODS = {
     "skspectralnet": skspectralnet,
+    "skspectralnet, graph of all rows": functools.partial(
+        skspectralnet, neighbors_in="data"
+    ),
     "k-means": k_means,
+    "MiniBatchKMeans": mini_batch_k_means,
     "scikit-learn spectral": spectral,
     "UMAP + mixture": umap_mixture,
+    "spectralnet": spectralnet,
     **VARIANTS,
 }
-OURS = ("skspectralnet", *VARIANTS)
-PACKAGES = {
-    **dict.fromkeys(OURS, ("torch",)),
-    "UMAP + mixture": ("umap-learn", "pynndescent", "numba"),
-}
-
-
-def peak_mebibytes():
-    """Most memory that this process has held, imports and data included."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(x for x in status.read_text().splitlines() if x[:6] == "VmHWM:")
-        return int(line.split()[1]) / 1024
-    # Not where the file exists: it counts the starting process too. Bytes on macOS.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 1024
-
-
-def main(method, name, seed, folder):
-    X, y = named(name)
-    cluster = METHODS[method](X)
-    with Stopwatch() as watch:
-        labels = cluster(len(np.unique(y)), int(seed))
-    packages = ("numpy", "scipy", "scikit-learn", *PACKAGES.get(method, ()))
-    record = {
-        "wall": watch.wall,
-        "cpu": watch.cpu,
-        "peak_mib": peak_mebibytes(),
-        "versions": {package: version(package) for package in packages},
-    }
-    np.save(Path(folder, "labels.npy"), labels)
-    Path(folder, "run.json").write_text(json.dumps(record))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+# Those that need an environment of their own (make bench-env).
+OTHER_ENVIRONMENT = ("UMAP + mixture", "spectralnet")

@@ -1,6 +1,6 @@
 """Embed rows with another package, by the settings of its own examples or defaults.
 
-    PYTHON benchmarks/fidelity_peer.py PACKAGE ROWS SEED
+    PYTHON benchmarks/peers/fidelity_peer.py PACKAGE ROWS SEED
 
 Run by fidelity.py with the interpreter of an environment that has the package; prints
 one line of JSON. ``grease``: `grease-embeddings` 0.1.5, settings of
