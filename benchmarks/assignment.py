@@ -7,6 +7,7 @@ One fit for each data set and seed 0 to 4 with default parameters (reuters8, tex
 """
 
 import numpy as np
+import rst
 from data import load
 from report import Stopwatch, spread, write
 from sklearn.datasets import load_digits
@@ -45,6 +46,28 @@ def measure(Z, y, n_clusters, how, seed):
         labels = assignment.labels(Z)
     scores = {name: score(y, labels) for name, score in SCORES.items()}
     return {**scores, "cpu": watch.cpu}
+
+
+def tables(record):
+    """Each way to labels on the same embeddings."""
+    header = ["data", "``assign_labels``", "ACC", "NMI", "ARI", "ARI, worst", "CPU"]
+    rows = [
+        [
+            result["data"],
+            f"``{result['assign_labels']}``",
+            *(rst.with_deviation(result[key]) for key in ("acc", "nmi", "ari")),
+            rst.number(result["ari"]["min"]),
+            f"{100 * result['cpu']['median'] / result['fit']['median']:.0f} %",
+        ]
+        for result in record["results"]
+    ]
+    counts = sorted({len(r["ari"]["values"]) for r in record["results"]})
+    text = (
+        f"\nMeans over {' or '.join(map(str, counts))} fits, with their standard "
+        "deviation after ±; CPU is the median seconds of the assignment as a share of "
+        "those of a whole fit with k-means.\n"
+    )
+    return {"assignment": rst.list_table(header, rows) + text}
 
 
 def main():

@@ -16,6 +16,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import rst
 from data import named, shape
 from report import RESULTS, Book, Stopwatch, go_through, scores
 from sklearn.datasets import make_blobs
@@ -70,6 +71,33 @@ def share_right(runs):
     """The share of the runs on generated rows that found the number."""
     right = [run["found"] == run["classes"] for run in runs if run["data"] not in REAL]
     return float(np.mean(right)) if right else None
+
+
+def tables(record):
+    """The numbers of clusters found: generated rows together, real ones one by one."""
+    runs = record["runs"]
+    rows = [
+        [
+            *(name, row["classes"], ", ".join(map(str, row["found"]))),
+            rst.number(sum(row["nmi"]) / len(row["nmi"])),
+        ]
+        for name, row in summarise(runs).items()
+        if name not in BLOBS
+    ]
+    wrong = [
+        f"{run['found']} of {run['classes']}"
+        for run in runs
+        if run["data"] in BLOBS and run["found"] != run["classes"]
+    ]
+    n_blobs = sum(run["data"] in BLOBS for run in runs)
+    others = f" (the others {', '.join(wrong)})" if wrong else ""
+    table = rst.list_table(["data", "classes", "found, by seed", "NMI"], rows)
+    text = (
+        f"\nOf {n_blobs} fits of 2 to 20 blobs {n_blobs - len(wrong)} found the number"
+        f"{others}; of all fits of generated rows, moons among them, "
+        f"{share_right(runs):.0%}.\n"
+    )
+    return {"eigengap": table + text}
 
 
 def main(arguments):

@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import rst
 from data import CurvedMixture, load
 from report import RESULTS, Book, Stopwatch, go_through, say
 from scipy import sparse
@@ -105,6 +106,19 @@ def compared(runs):
         run | {"missed": float(np.max(run["eigenvalues"] - least[run["data"]]))}
         for run in runs
     ]
+
+
+def tables(record):
+    """Seconds and residuals of each solver on each graph."""
+    rows = [
+        [
+            *(run["data"], run["solver"], f"{run['wall']:.1f}"),
+            *(run["residual"], f"{run['missed']:.0e}"),
+        ]
+        for run in compared(record["runs"])
+    ]
+    header = ["graph", "solver", "wall, s", "residual", "missed"]
+    return {"eigensolvers": rst.list_table(header, rows)}
 
 
 def print_table(runs):

@@ -70,6 +70,19 @@ def fits():
     return spread(seconds[1:])
 
 
+def tables(record):
+    """Import, memory of many fits and a small fit, in a few sentences."""
+    found = record["results"]
+    ratio, growth = found["import"]["ratio"], found["memory"]["growth"]
+    text = (
+        f"Importing the package takes {ratio:.2f} times the seconds of importing torch "
+        "and scikit-learn's clusterers. 200 fits with ``predict`` leave "
+        f"{growth:.1f} MiB behind. A default fit of 1,000 rows of 20 columns takes "
+        f"{found['fit']['median']:.2f} seconds in the median.\n"
+    )
+    return {"footprint": text}
+
+
 def main():
     warnings.simplefilter("ignore", ConvergenceWarning)
     if sys.argv[1:] == ["--cycles"]:

@@ -15,6 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import rst
 from data import load
 from report import RESULTS, Book, Stopwatch, go_through, scores, spread
 
@@ -62,6 +63,30 @@ def summarise(runs):
         for name, rows in found.items()
         if rows
     }
+
+
+def tables(record):
+    """Accuracy, NMI, ARI and seconds of each setting."""
+    header = ["setting", "fits", "ACC", "worst", "NMI", "worst", "ARI", "wall", "CPU"]
+    rows = [
+        [
+            name,
+            len(row["nmi"]["values"]),
+            rst.with_deviation(row["acc"]),
+            rst.number(row["acc"]["min"]),
+            rst.with_deviation(row["nmi"]),
+            rst.number(row["nmi"]["min"]),
+            rst.number(row["ari"]["mean"]),
+            rst.number(row["wall"]["median"], 1),
+            rst.number(row["cpu"]["median"], 1),
+        ]
+        for name, row in summarise(record["runs"]).items()
+    ]
+    text = (
+        "\nMeans over the fits, with their standard deviation after ±; seconds are "
+        "medians.\n"
+    )
+    return {"mnist": rst.list_table(header, rows) + text}
 
 
 def main(arguments):

@@ -46,6 +46,17 @@ def in_process(python, script, X, folder):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def tables(record):
+    """One sentence: CPU seconds of the two packages and their ratio."""
+    ours, theirs = record["skspectralnet"], record["spectralnet 1.1.0"]
+    text = (
+        f"{record['rows']:,} rows on {record['processor']}, one thread: "
+        f"{ours['cpu']:.0f} CPU seconds against {theirs['cpu']:,.0f}, "
+        f"a ratio of {record['cpu_ratio']:.3f}.\n"
+    )
+    return {"mnist_peer": text}
+
+
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer-python", required=True, help="with spectralnet==1.1.0")

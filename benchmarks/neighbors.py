@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import rst
 from data import curved_clusters, load
 from report import RESULTS, Book, Stopwatch, go_through, say, spread
 from sklearn.decomposition import PCA
@@ -79,6 +80,30 @@ def summarise(runs):
 
 def _order(names):
     return names[0], ALGORITHMS.index(names[1])
+
+
+def tables(record):
+    """Recall and seconds of each search by the number of rows."""
+    columns = {run["rows"]: run["columns"] for run in record["runs"]}
+    header = ["rows", "columns", "search", "recall", "recall, worst", "wall", "CPU"]
+    rows = [
+        [
+            f"{n_rows:,}",
+            columns[n_rows],
+            f"``{algorithm}``",
+            rst.number(row["recall"]["mean"]),
+            rst.number(row["recall"]["min"]),
+            rst.number(row["wall"]["median"], 1),
+            rst.number(row["cpu"]["median"], 1),
+        ]
+        for (n_rows, algorithm), row in summarise(record["runs"]).items()
+    ]
+    text = (
+        "\nTen neighbours: of random rows of MNIST in 100 principal components up to "
+        "70,000 rows, of generated curved clusters beyond. Seconds are medians and "
+        "include the measurement of the recall.\n"
+    )
+    return {"neighbors": rst.list_table(header, rows) + text}
 
 
 def print_table(runs):

@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import rst
 from report import RESULTS, Book, Stopwatch, go_through, in_own_process
 from scale import AnonymousMemory, rows_of
 
@@ -39,6 +40,19 @@ def measure(folder, n_rows):
     """The numbers of one run, from a process of its own."""
     rows_of(folder, n_rows)
     return in_own_process(__file__, "--run", folder, n_rows)
+
+
+def tables(record):
+    """Recall, seconds and memory by the number of rows."""
+    rows = [
+        [
+            *(f"{run['rows']:,}", rst.number(run["recall"])),
+            *(rst.number(run["wall"], 0), rst.number(run["anonymous_mib"], 0)),
+        ]
+        for run in record["runs"]
+    ]
+    header = ["rows", "recall", "wall, s", "MiB"]
+    return {"neighbors_large": rst.list_table(header, rows)}
 
 
 def main(arguments):

@@ -20,6 +20,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import rst
 from data import CurvedMixture
 from methods import METHODS, OTHER_ENVIRONMENT
 from report import RESULTS, Book, Stopwatch, go_through, peak_mebibytes
@@ -65,6 +66,45 @@ def given_up(book, method, n_rows):
         run["method"] == method and run["rows"] < n_rows and "ended" in run
         for run in book.record["runs"]
     )
+
+
+def tables(record):
+    """Seconds and ARI of each method by the number of rows, and the picture."""
+    runs = record["runs"]
+    sizes = sorted({run["rows"] for run in runs})
+    methods = list(dict.fromkeys(run["method"] for run in runs))
+    cells = {(run["method"], run["rows"]): _cell(run) for run in runs}
+    header = ["method", *(f"{n:,} rows" for n in sizes)]
+    rows = [[m, *(cells.get((m, n), rst.NONE) for n in sizes)] for m in methods]
+    text = (
+        "\nWall seconds, and the ARI reached. A method that was stopped or failed is "
+        "not tried on more rows.\n"
+    )
+    picture = rst.figure(
+        "peers",
+        "Seconds of each method against the number of rows",
+        "Seconds of each method; both axes are logarithmic.",
+        width="70%",
+    )
+    return {"peers": rst.list_table(header, rows) + text, "peers_figure": picture}
+
+
+def _cell(run):
+    if "ended" in run:
+        return rst.literal(run["ended"])
+    return f"{rst.number(run['wall'], 1)} s, {rst.number(run['ari'], 2)}"
+
+
+def draw(record, figure):
+    """Draw the seconds of each method by the rows."""
+    figure.set_size_inches(7, 4.2)
+    axis = figure.subplots()
+    for method in dict.fromkeys(run["method"] for run in record["runs"]):
+        runs = [r for r in record["runs"] if r["method"] == method and "wall" in r]
+        sizes, seconds = ([run[key] for run in runs] for key in ("rows", "wall"))
+        axis.loglog(sizes, seconds, "-o", label=method)
+    axis.set(xlabel="rows", ylabel="seconds")
+    axis.legend(fontsize=9)
 
 
 def main(arguments):

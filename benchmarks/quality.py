@@ -21,10 +21,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import rst
 from data import DEVELOPMENT, HELD_OUT, MissingDataError, named
 from methods import OTHER_ENVIRONMENT, VARIANTS
-from quality_summary import MAX_ROWS, PEERS, count, sources, summarise, verdict
-from report import RESULTS, SCRIPTS, SCRIPTS_PATH, Book, processor, say, source
+from quality_summary import MAX_ROWS, PEERS, count, summarise, verdict
+from report import RESULTS, SCRIPTS, SCRIPTS_PATH, Book, processor, say, source, sources
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from skspectralnet.metrics import clustering_accuracy
@@ -199,6 +200,85 @@ class QualityBook(Book):
                 run["seed"],
             ),
         )
+
+
+def tables(record):
+    """Scores and seconds of each method by list of data sets, and the picture."""
+    found = summarise(record["runs"])
+    return {
+        "quality_development": _table_of_list(found, DEVELOPMENT),
+        "quality_held_out": _table_of_list(found, HELD_OUT),
+        "quality_figure": rst.figure(
+            "quality",
+            "NMI of each method on each data set",
+            "NMI, mean over the seeds; a line reaches from the worst to the best seed.",
+            target="_images/quality.svg",
+        ),
+    }
+
+
+def _table_of_list(found, names):
+    found = {name: methods for name, methods in found.items() if name in names}
+    header = ["data", "method", "seeds", "NMI", "NMI, worst", "ACC", "ARI", "CPU"]
+    rows = [
+        [
+            name,
+            method,
+            len(row["nmi"]["values"]),
+            rst.with_deviation(row["nmi"]),
+            rst.number(row["nmi"]["min"]),
+            rst.with_deviation(row["acc"]),
+            rst.with_deviation(row["ari"]),
+            rst.number(row["cpu"]["median"], 1),
+        ]
+        for name, methods in found.items()
+        for method, row in methods.items()
+    ]
+    verdicts = [verdict(methods, "skspectralnet") for methods in found.values()]
+    return rst.list_table(header, rows) + (
+        f"\nThe default against the best peer by mean NMI: {count(verdicts)}.\n"
+    )
+
+
+def draw(record, figure):
+    """Draw a row for each data set, a dot for each method."""
+    found = summarise(record["runs"])
+    methods = list(dict.fromkeys(m for row in found.values() for m in row))
+    figure.set_size_inches(6.5, 1 + 0.4 * len(found))
+    axis = figure.subplots()
+    for j, method in enumerate(methods):
+        rows = [i for i, row in enumerate(found.values()) if method in row]
+        nmi = [row[method]["nmi"] for row in found.values() if method in row]
+        # Beside each other: equal values would hide each other.
+        heights = [i + 0.15 * (j - (len(methods) - 1) / 2) for i in rows]
+        ends = [s["min"] for s in nmi], [s["max"] for s in nmi]
+        axis.hlines(heights, *ends, color=f"C{j}", alpha=0.5).set_zorder(1)
+        axis.scatter([s["mean"] for s in nmi], heights, color=f"C{j}", label=method)
+    axis.set(yticks=range(len(found)), yticklabels=list(found), xlabel="NMI")
+    axis.invert_yaxis()
+    axis.grid(alpha=0.3)
+    axis.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.12))
+
+
+def provenance(record):
+    """Return the processor, versions and state of the seconds."""
+    runs = record["runs"]
+    versions = {
+        f"{package} {number}"
+        for packages in record["versions"].values()
+        for package, number in packages.items()
+    }
+    text = (
+        "Made by ``python benchmarks/quality.py --peer-python PYTHON`` and the same "
+        f"with ``--held-out`` on {record['processor']} "
+        f"({', '.join(sorted({str(run['threads']) for run in runs}))} threads) with "
+        f"{', '.join(sorted(versions))}.\n"
+    )
+    if len(sources(runs)) > 1:
+        text += "The runs of this package are of several of its versions.\n"
+    if any(run.get("busy") for run in runs):
+        text += "Some seconds were taken on a busy machine: they are upper bounds.\n"
+    return text
 
 
 def print_table(runs):

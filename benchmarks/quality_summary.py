@@ -48,8 +48,3 @@ def count(verdicts):
             (losses, "loss", "losses"),
         )
     )
-
-
-def sources(runs):
-    """The versions of this package's source text among the runs."""
-    return sorted({run["source"] for run in runs if "source" in run})

@@ -209,6 +209,11 @@ def source():
     return digest.hexdigest()[:8]
 
 
+def sources(runs):
+    """The versions of this package's source text among the runs."""
+    return sorted({run["source"] for run in runs if "source" in run})
+
+
 def say(text, end="\n"):
     """Progress, on the standard error."""
     print(text, end=end, file=sys.stderr, flush=True)

@@ -17,6 +17,7 @@ from statistics import median
 from unittest import mock
 
 import numpy as np
+import rst
 import torch
 from data import load
 from report import Stopwatch, say, write
@@ -223,6 +224,26 @@ def prediction(machine):
     with Counted(machine) as counted:
         model.predict(X)
     return row(median(seconds), counted, machine.rates[torch.float64])
+
+
+def tables(record):
+    """Seconds of each stage beside those that its arithmetic and memory need."""
+    results = record["results"]
+    rows = [
+        [
+            *(stage, rst.number(row["wall"], 2), rst.number(row["roofline"], 2)),
+            *(rst.number(row["ratio"], 2), f"{row['share']:.0%}"),
+        ]
+        for stage, row in results["stages"].items()
+    ]
+    rates = ", ".join(f"{rate:.0f} {name}" for name, rate in results["gflops"].items())
+    speeds = list(results["gb_per_second"].values())
+    header = ["stage", "wall, s", "roofline, s", "ratio", "share"]
+    text = (
+        f"\nMeasured in the same run: {rates} GFLOP/s, {speeds[-1]:.0f} GB/s of large "
+        f"copies and {speeds[0]:.0f} of those in a cache.\n"
+    )
+    return {"roofline": rst.list_table(header, rows) + text}
 
 
 def main():

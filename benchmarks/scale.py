@@ -19,6 +19,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import rst
 from data import CurvedMixture
 from report import RESULTS, Book, Stopwatch, go_through, in_own_process, say
 from scipy import sparse
@@ -149,6 +150,79 @@ def exponent(runs):
         return None
     sizes, seconds = np.log(points).T
     return float(np.polyfit(sizes, seconds, 1)[0])
+
+
+def tables(record):
+    """The default by the number of rows, other subsamples, and the picture."""
+    return {
+        "scale": _table(record["runs"]),
+        "scale_curve": _curve(record["runs"]),
+        "scale_figure": rst.figure(
+            "scale",
+            "Seconds of a fit, of its stages and of predictions against the rows",
+            "Seconds of a default fit and of its stages, and of the labels of as many "
+            "new rows at the rates of the table; all axes are logarithmic.",
+        ),
+    }
+
+
+def _table(runs):
+    """Seconds, memory and predictions of the default by the number of rows."""
+    kinds = ("array", "file", "CSR")
+    header = ["rows", "ARI", "wall", "CPU", "MiB", *(f"{k}, rows/s" for k in kinds)]
+    rows = [
+        [
+            f"{run['rows']:,}",
+            rst.number(run["ari"]),
+            rst.number(run["wall"], 1),
+            rst.number(run["cpu"], 1),
+            rst.number(run["anonymous_mib"], 0),
+            *(f"{run['rows_per_second'][kind]:,}" for kind in kinds),
+        ]
+        for run in runs
+        if run["subsample"] == DEFAULT
+    ]
+    text = (
+        "\nOne fit each, with the labels of all rows; MiB are anonymous memory above "
+        "that before the fit, the file of rows not counted.\n"
+    )
+    power = exponent(runs)
+    if power is not None:
+        text += (
+            f"From 100,000 rows on the seconds grow as the rows to the {power:.2f}.\n"
+        )
+    return rst.list_table(header, rows) + text
+
+
+def _curve(runs):
+    """ARI and seconds by the number of rows learned from."""
+    rows = [
+        [f"{run['subsample']:,}", rst.number(run["ari"]), rst.number(run["wall"], 1)]
+        for run in runs
+        if run["rows"] == CURVE_ROWS
+    ]
+    return rst.list_table(["rows learned from", "ARI", "wall"], rows)
+
+
+def draw(record, figure):
+    """Draw fits, their stages that take time, and new rows by kind."""
+    runs = [run for run in record["runs"] if run["subsample"] == DEFAULT]
+    sizes = [run["rows"] for run in runs]
+    figure.set_size_inches(11, 4.2)
+    fits, labels = figure.subplots(1, 2, sharey=True)
+    fits.loglog(sizes, [run["wall"] for run in runs], "k-o", label="fit")
+    for stage in STAGES.values():
+        seconds = [run["seconds"].get(stage, 0.0) for run in runs]
+        if max(seconds) >= 0.1:
+            fits.loglog(sizes, [max(s, 0.01) for s in seconds], "-o", label=stage)
+    for kind in runs[0]["rows_per_second"] if runs else ():
+        seconds = [run["rows"] / run["rows_per_second"][kind] for run in runs]
+        labels.loglog(sizes, seconds, "-o", label=kind)
+    fits.set(xlabel="rows", ylabel="seconds", title="fit")
+    labels.set(xlabel="rows", title="predict")
+    fits.legend(fontsize=9)
+    labels.legend(fontsize=9)
+    figure.tight_layout()
 
 
 def main(arguments):

@@ -10,6 +10,7 @@ against label-free candidates, all on the rows as they are.
 import warnings
 
 import numpy as np
+import rst
 from data import load
 from report import write
 from scipy import sparse
@@ -68,6 +69,28 @@ def graph_scores(graph, labels):
 def silhouette(X, labels):
     """The mean silhouette; its lowest value for one cluster, which has none."""
     return silhouette_score(X, labels) if len(np.unique(labels)) > 1 else -1.0
+
+
+def tables(record):
+    """Rank correlation of each label-free candidate with ARI."""
+    results = record["results"]
+    header = ["candidate", *(r["data"] for r in results), "least"]
+    names = {name: None for result in results for name in result["spearman"]}
+    rows = []
+    for name in names:
+        values = [result["spearman"].get(name) for result in results]
+        known = [value for value in values if value is not None]
+        rows.append((min(known), [rst.literal(name), *map(rst.number, values)]))
+    rows.sort(key=lambda row: -row[0])
+    # score(X) is one of the candidates: it stands first.
+    rows.sort(key=lambda row: row[1][0] != "``score(X)``")
+    counts = sorted({result["n_settings"] for result in results})
+    rows = [[*row, rst.number(least)] for least, row in rows]
+    text = (
+        "\nSpearman rank correlation with ARI over "
+        f"{' or '.join(map(str, counts))} settings on each data set.\n"
+    )
+    return {"score": rst.list_table(header, rows) + text}
 
 
 def main():

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import rst
 from data import SHAPES, shape
 from report import SCRIPTS, Stopwatch, spread, write
 from sklearn.metrics import adjusted_rand_score
@@ -49,6 +50,55 @@ def measure_peer(python, seed):
     record = json.loads(done.stdout.splitlines()[-1])
     labels = np.array(record["labels"])
     return adjusted_rand_score(y, labels), record["wall"], record["cpu"]
+
+
+def tables(record):
+    """ARI and seconds on the generated shapes, and beside the other package."""
+    own, compared = {}, {}
+    for name, result in record["results"].items():
+        (compared if "cpu_ratio" in result else own)[name] = result
+    return {"shapes": _own_table(own), "peer": _peer_table(compared)}
+
+
+def _own_table(results):
+    header = ["data", "seeds", "ARI, worst", "ARI, mean"]
+    header += ["seconds, wall", "seconds, CPU"]
+    rows = [[name, *_cells(result)] for name, result in results.items()]
+    return rst.list_table(header, rows) + "\nSeconds are medians over the seeds.\n"
+
+
+def _peer_table(results):
+    """The same moons by this package and by the paper's authors' package, in turn."""
+    if not results:
+        return (
+            "*The comparison with another package was not part of the last run of the "
+            "benchmark.*\n"
+        )
+    text = ""
+    for result in results.values():
+        header = ["package", "seeds", "ARI, worst", "ARI, mean", "wall", "CPU"]
+        rows = [
+            [package, *_cells(summary)]
+            for package, summary in result.items()
+            if package != "cpu_ratio"
+        ]
+        ratio = result["cpu_ratio"]
+        text += rst.list_table(header, rows) + (
+            "\nMedian seconds of fit and predict. CPU seconds of the first over those "
+            f"of the second, seed by seed: median {rst.number(ratio['median'])}, from "
+            f"{rst.number(ratio['min'])} to {rst.number(ratio['max'])}.\n"
+        )
+    return text
+
+
+def _cells(summary):
+    return [
+        len(summary["ari"]["values"]),
+        rst.number(summary["ari"]["min"]),
+        rst.number(summary["ari"]["mean"]),
+        rst.number(summary["wall"]["median"], 2),
+        rst.number(summary["cpu"]["median"], 2),
+    ]
 
 
 def main(arguments):

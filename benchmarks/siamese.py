@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import rst
 from data import CurvedMixture, named
 from report import RESULTS, Book, Stopwatch, go_through, scores, spread
 from sklearn.cluster import KMeans
@@ -124,6 +125,24 @@ def overall(of_data):
         sum(row["cpu"]["median"] for row in rows),
         len(rows),
     )
+
+
+def tables(record):
+    """Mean and worst NMI of each variant on each data set."""
+    header = ["variant", *DATA, "all", "CPU"]
+    rows = []
+    for variant, of_data in summarise(record["runs"]).items():
+        cells = [
+            rst.mean_and_worst(of_data[name]["nmi"]) if name in of_data else rst.NONE
+            for name in DATA
+        ]
+        all_data = overall(of_data)
+        complete = all_data.count == len(DATA)
+        mean = rst.number(all_data.mean)
+        mean += "" if complete else f" (of {all_data.count})"
+        name = f"``{variant}``" if "=" in variant else variant
+        rows.append([name, *cells, mean, rst.number(all_data.cpu, 0)])
+    return {"siamese": rst.list_table(header, rows)}
 
 
 def print_table(runs):
