@@ -8,6 +8,7 @@ soon as another process takes the cores.
 """
 
 import numpy as np
+import rst
 import torch
 from report import Stopwatch, spread, write
 from sklearn.datasets import load_digits, load_iris, load_wine, make_blobs, make_moons
@@ -19,6 +20,10 @@ from skspectralnet import SpectralNetClustering, SpectralNetEmbedding
 SEEDS = range(10)
 THREADS = (1, 2)
 N_ROWS = 150
+ESTIMATORS = {
+    "clustering": "SpectralNetClustering",
+    "embedding": "SpectralNetEmbedding",
+}
 
 
 def real(load):
@@ -71,6 +76,26 @@ def measure_all():
         }
         print(f"{'':24} ARI mean {np.mean(ari):.3f} min {np.min(ari):.3f}", flush=True)
     return results
+
+
+def tables(record):
+    """Median seconds of both estimators by the number of threads, and the ARI."""
+    by_threads = record["results"].values()
+    header = ["data", "rows", "columns"]
+    for estimator in ESTIMATORS:
+        header += [f"{estimator}, {threads}" for threads in record["results"]]
+    rows = []
+    for name in next(iter(by_threads)):
+        found = [results[name] for results in by_threads]
+        seconds = [
+            rst.number(result[estimator]["wall"]["median"], 2)
+            for estimator in ESTIMATORS.values()
+            for result in found
+        ]
+        ari = rst.mean_and_worst(found[0]["ari"])
+        rows.append([name, found[0]["rows"], found[0]["columns"], *seconds, ari])
+    table = rst.list_table([*header, "ARI, mean / worst"], rows)
+    return {"small": table + "\nWall seconds, medians over the seeds.\n"}
 
 
 def main():

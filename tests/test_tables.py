@@ -27,6 +27,12 @@ def make_tables(monkeypatch):
             sys.modules[name] = before[name]
 
 
+def test_every_result_is_read_by_the_benchmark_of_its_name(make_tables):
+    results = {path.stem for path in (BENCHMARKS / "results").glob("*.json")}
+    assert len(make_tables.NAMES) == len(set(make_tables.NAMES))
+    assert set(make_tables.NAMES) == results
+
+
 def test_tables_are_made_and_shown(make_tables, tmp_path):
     parts = {name: make_tables.parts(name, tmp_path) for name in make_tables.NAMES}
     made = [part for of_name in parts.values() for part in of_name]
