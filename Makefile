@@ -25,7 +25,7 @@ export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all test-machines golden lint format docs images dist bench \
-	bench-quality bench-env clean
+	bench-machine bench-quality bench-env clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -78,7 +78,7 @@ dist: $(READY_DIST) ## the wheel and the sdist, built and checked, into dist
 	$(RUN) -m twine check --strict dist/*
 	SKSPECTRALNET_DIST=dist $(RUN) -m pytest tests/test_packaging.py
 
-bench: $(READY) ## all benchmarks, into benchmarks/results
+bench: $(READY) ## the benchmarks of this package alone, into benchmarks/results
 	$(RUN) benchmarks/shapes.py
 	$(RUN) benchmarks/score.py
 	$(RUN) benchmarks/orthonorm.py
@@ -89,6 +89,12 @@ bench: $(READY) ## all benchmarks, into benchmarks/results
 	$(RUN) benchmarks/small.py
 	$(RUN) benchmarks/eigengap.py
 	$(RUN) benchmarks/scale.py
+
+bench-machine: $(READY) ## what the seconds and the memory are spent on
+	$(RUN) benchmarks/roofline.py
+	$(RUN) benchmarks/footprint.py
+	$(RUN) benchmarks/eigensolvers.py
+	$(RUN) benchmarks/neighbors_large.py
 
 bench-quality: $(READY) ## named data sets and variants, peers after bench-env; hours
 	$(RUN) benchmarks/quality.py $(PEER)

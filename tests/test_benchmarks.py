@@ -355,6 +355,17 @@ def test_a_method_that_ended_early_is_given_up(module, tmp_path):
     assert not peers.given_up(book, "quick", 10_000)
 
 
+def test_make_runs_every_benchmark():
+    makefile = (BENCHMARKS.parent / "Makefile").read_text("utf-8")
+    scripts = [
+        path.name
+        for path in BENCHMARKS.glob("*.py")
+        if '__name__ == "__main__"' in path.read_text("utf-8")
+    ]
+    assert len(scripts) > 15
+    assert [x for x in scripts if f"$(RUN) benchmarks/{x}" not in makefile] == []
+
+
 def test_every_script_of_peers_is_started_by_a_benchmark():
     started = "".join(path.read_text("utf-8") for path in BENCHMARKS.glob("*.py"))
     scripts = [path.name for path in (BENCHMARKS / "peers").glob("*.py")]
