@@ -8,7 +8,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_array_equal
 from sklearn.datasets import make_blobs
+
+from skspectralnet import SpectralNetClustering, SpectralNetEmbedding
 
 _SEED_VARIABLE = "SKSPECTRALNET_TESTS_GLOBAL_RANDOM_SEED"
 
@@ -67,3 +70,29 @@ class Elsewhere:
 @pytest.fixture
 def elsewhere():
     return Elsewhere
+
+
+def _learned(model):
+    """Everything that a fit has learned, as arrays."""
+    names = ["loss_curve_"]
+    if isinstance(model, SpectralNetClustering | SpectralNetEmbedding):
+        names += ["eigenvalues_", "component_weights_"]
+    names += {"labels_", "cluster_centers_", "embedding_"} & set(vars(model))
+    found = {name: getattr(model, name) for name in names}
+    for name, tensor in model.network_.state_dict().items():
+        if name not in ("center", "scale"):  # of the rows: units make no difference
+            found[f"network_.{name}"] = tensor.numpy()
+    return found
+
+
+def _assert_same_results(one, other):
+    one, other = _learned(one), _learned(other)
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert_array_equal(value, other[name], err_msg=name)
+
+
+@pytest.fixture
+def assert_same_results():
+    """Fails where two fitted models differ in a bit."""
+    return _assert_same_results
