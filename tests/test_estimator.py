@@ -391,6 +391,7 @@ def test_cosine_is_of_what_the_metric_learner_sees(cls, rng, assert_same_results
     model = make(cls, metric="cosine", metric_learner=learner, **same)
     model.fit(directions * lengths)
     assert_finds(model, directions, np.repeat(range(3), 50))
+    assert seen
     for rows in seen:
         assert_allclose(np.linalg.norm(rows, axis=1), 1.0, rtol=1e-12)
     assert_allclose(

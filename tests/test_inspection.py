@@ -473,9 +473,14 @@ def test_sparse_and_integer_rows(global_random_seed, new_axes):
     for display in WITH_ROWS:
         dense = drawn(display, model, X, ax=new_axes())
         thin = drawn(display, model, sparse.csr_array(X), ax=new_axes())
-        for name, value in vars(dense).items():
-            if not name.endswith("_") and isinstance(value, np.ndarray):
-                assert_allclose(getattr(thin, name), value, atol=1e-5)
+        arrays = {
+            name: value
+            for name, value in vars(dense).items()
+            if not name.endswith("_") and isinstance(value, np.ndarray)
+        }
+        assert arrays
+        for name, value in arrays.items():
+            assert_allclose(getattr(thin, name), value, atol=1e-5)
 
 
 # --- losses
@@ -665,7 +670,9 @@ def test_immune_to_hostile_globals(display, global_random_seed, new_axes):
     expected = drawn(display, model, X, ax=new_axes())
     with torch.device("meta"), np.errstate(all="raise"):
         found = drawn(display, model, X, ax=new_axes())
-    for name in (n for n in vars(expected) if not n.endswith("_")):
+    names = [name for name in vars(expected) if not name.endswith("_")]
+    assert names
+    for name in names:
         assert_array_equal(getattr(found, name), getattr(expected, name))
 
 

@@ -188,6 +188,33 @@ def test_no_number_is_drawn_from_numpys_global_generator(module):
             assert not (private and not node.args), f"{module}.py:{node.lineno}"
 
 
+def test_each_rule_is_broken_by_a_module_that_breaks_it(tmp_path, monkeypatch):
+    # Where a module imports or calls nothing, a rule that sees nothing would pass.
+    code = """
+import torch
+from . import _rows
+from sklearn.utils._tags import Tags
+from skspectralnet import _spectral
+def f():
+    import numpy as np
+    torch.manual_seed(0)
+    return np.random.normal()
+"""
+    (tmp_path / "_tasks.py").write_text(code, encoding="utf-8")
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
+    for rule in (
+        test_imports_only_from_lower_layers,
+        test_imports_from_outside_are_in_the_table,
+        test_no_hidden_imports_except_optional_ones,
+        test_no_relative_imports,
+        test_private_sklearn_only_in_validation,
+        test_no_call_changes_global_state_or_runs_a_string,
+        test_no_number_is_drawn_from_numpys_global_generator,
+    ):
+        with pytest.raises(AssertionError):
+            rule("_tasks")
+
+
 def test_all_names_exist_and_are_sorted():
     names = skspectralnet.__all__
     assert all(hasattr(skspectralnet, name) for name in names)

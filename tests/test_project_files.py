@@ -5,7 +5,6 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import skspectralnet
 
@@ -58,9 +58,12 @@ def test_yaml_is_a_mapping(path):
     assert isinstance(parsed(path), dict)
 
 
-def test_version_is_the_installed_one():
-    assert skspectralnet.__version__ == version("skspectralnet")
+def test_version_is_that_of_a_tag_and_stands_in_no_file():
     assert PROJECT["dynamic"] == ["version"]
+    for path in (ROOT / "skspectralnet").glob("*.py"):
+        assert not re.search(r"version__ *= *[\"']", path.read_text("utf-8")), path.name
+    # What setuptools writes where nothing tells it the version.
+    assert Version(skspectralnet.__version__).release != (0, 0, 0)
 
 
 def test_pythons_of_workflows_metadata_and_linter_agree():
@@ -75,9 +78,11 @@ def test_pythons_of_workflows_metadata_and_linter_agree():
     assert min(minor for minor in range(99) if f"3.{minor}" in allowed) == oldest
     assert PYPROJECT["tool"]["ruff"]["target-version"] == f"py3{oldest}"
     assert parsed(RECIPE)["context"]["python_min"] == runs["oldest"]
+    named = {f'"{python}"' for python in runs.values()} | {"${{ matrix.python }}"}
     for path in WORKFLOWS:
-        for asked in re.findall(r'python-version: "(.+)"', path.read_text("utf-8")):
-            assert asked in runs.values(), path.name
+        asked = set(re.findall(r"python-version: (.+)", path.read_text("utf-8")))
+        assert asked, path.name
+        assert asked <= named, path.name
 
 
 def test_oldest_versions_are_the_lower_bounds():
@@ -125,6 +130,7 @@ def test_workflows_may_read_and_only_publishing_gets_a_token():
     for path in WORKFLOWS:
         workflow = parsed(path)
         assert workflow["permissions"] == {}, path.name
+        assert workflow["jobs"], path.name
         for name, job in workflow["jobs"].items():
             publishes = (path.name, name) == ("release.yml", "publish")
             right = {"id-token": "write"} if publishes else {"contents": "read"}
