@@ -2,9 +2,8 @@
 
 import copy
 import warnings
-from importlib.metadata import metadata, version
+from importlib.metadata import version
 from numbers import Integral
-from pathlib import Path
 
 import numpy as np
 from sklearn.base import (
@@ -30,33 +29,8 @@ from skspectralnet._validation import (
     with_callbacks,
 )
 
-
-def page_template(addresses, checkout):
-    """Where the page of an estimator is, for scikit-learn's HTML of an estimator.
-
-    Parameters
-    ----------
-    addresses : list of str or None
-        The project's addresses as its metadata have them: ``"label, address"``.
-    checkout : Path
-        The folder that holds the package. Where none of the addresses is that of the
-        documentation, pages that ``make docs`` has built in this folder take its place.
-
-    Returns
-    -------
-    template : str
-        With ``{estimator_module}`` and ``{estimator_name}``, as scikit-learn fills
-        them in; empty where there are no pages: then it shows no link.
-    """
-    page = "api/{estimator_module}.{estimator_name}.html"
-    for entry in addresses or ():
-        label, _, address = entry.partition(", ")
-        if label.lower() == "documentation":
-            return f"{address.rstrip('/')}/{page}"
-    pages = checkout / "docs" / "_build" / "html"
-    # Where the package is installed, another one may have left a folder docs beside it.
-    is_built = (pages / "api" / "skspectralnet.SpectralNetClustering.html").is_file()
-    return f"{pages.as_uri()}/{page}" if is_built else ""
+# As in [project.urls] of pyproject.toml.
+DOCUMENTATION = "https://skspectralnet.readthedocs.io/en/latest"
 
 
 class RowTransformer(
@@ -71,9 +45,9 @@ class RowTransformer(
     """
 
     _doc_link_module = "skspectralnet"
-    _doc_link_template = page_template(
-        metadata("skspectralnet").get_all("Project-URL"),
-        Path(__file__).resolve().parent.parent,
+    # For scikit-learn, which fills in the names, in the HTML of an estimator.
+    _doc_link_template = (
+        f"{DOCUMENTATION}/api/{{estimator_module}}.{{estimator_name}}.html"
     )
 
     def __sklearn_tags__(self):

@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tomllib
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -739,18 +740,10 @@ def test_fitted_attributes_are_documented(case, rows):
 
 # --- the HTML that a notebook shows
 
-DOCUMENTATION = "https://pages.example/stable/"
 
-
-@pytest.fixture(params=CASES, ids=lambda case: case.cls.__name__)
-def linked(request, monkeypatch):
-    """A public estimator, and its page in a published documentation."""
-    template = _estimator.page_template(
-        ["Source, https://code.example", f"Documentation, {DOCUMENTATION}"], Path()
-    )
-    monkeypatch.setattr(_estimator.RowTransformer, "_doc_link_template", template)
-    model = request.param()
-    return model, f"{DOCUMENTATION}api/skspectralnet.{type(model).__name__}.html"
+def page_of(model):
+    pages = _estimator.DOCUMENTATION
+    return f"{pages}/api/skspectralnet.{type(model).__name__}.html"
 
 
 def quiet_fit(model, X):
@@ -767,11 +760,17 @@ def explained(html, page):
     return {shown for shown, _ in found}
 
 
-def test_html_links_to_the_page_before_and_after_a_fit(linked, blobs):
-    model, page = linked
-    assert f'href="{page}"' in model._repr_html_()
-    fitted = quiet_fit(model, blobs[0])._repr_html_()
-    assert f'href="{page}"' in fitted
+def test_documentation_is_where_the_metadata_say():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["urls"] == {"Documentation": _estimator.DOCUMENTATION}
+
+
+@each
+def test_html_links_to_the_page_before_and_after_a_fit(case, rows):
+    model = case()
+    assert f'href="{page_of(model)}"' in model._repr_html_()
+    fitted = quiet_fit(model, rows)._repr_html_()
+    assert f'href="{page_of(model)}"' in fitted
     assert "<span>Fitted</span>" in fitted
 
 
@@ -779,26 +778,28 @@ def test_html_links_to_the_page_before_and_after_a_fit(linked, blobs):
     Version(sklearn.__version__) < Version("1.9"),
     reason="older HTML has no such tables",
 )
-def test_html_explains_parameters_and_what_was_learned(linked, blobs):
-    model, page = linked
+@each
+def test_html_explains_parameters_and_what_was_learned(case, rows):
+    model = case()
+    page = page_of(model)
     parameters = set(model.get_params(deep=False))
     assert explained(model._repr_html_(), page) == parameters
-    fitted = quiet_fit(model, blobs[0])._repr_html_()
+    fitted = quiet_fit(model, rows)._repr_html_()
     learned = {name for name in vars(model) if name[0] != "_" and name.endswith("_")}
     assert {"network_", "loss_curve_", "n_features_in_"} <= learned
     assert explained(fitted, page) == parameters | learned
 
 
-def test_html_of_a_pipeline_links_to_the_page_of_each_step(linked, blobs):
-    model, page = linked
-    pipeline = make_pipeline(StandardScaler(), model)
-    name = type(model).__name__.lower()
+@each
+def test_html_of_a_pipeline_links_to_the_page_of_each_step(case, rows):
+    pipeline = make_pipeline(StandardScaler(), case())
+    name = case.cls.__name__.lower()
     for html in (
         estimator_html_repr(pipeline),
-        estimator_html_repr(quiet_fit(pipeline, blobs[0])),
+        estimator_html_repr(quiet_fit(pipeline, rows)),
         estimator_html_repr(GridSearchCV(pipeline, {f"{name}__max_iter": [1, 2]})),
     ):
-        assert f'href="{page}"' in html
+        assert f'href="{page_of(case())}"' in html
         assert "sklearn.preprocessing.StandardScaler.html" in html
 
 
@@ -806,30 +807,6 @@ def test_html_of_a_stage_in_its_place(blobs):
     model = SpectralNetClustering(3, encoder=Autoencoder(max_iter=2), random_state=0)
     for html in (model._repr_html_(), quiet_fit(model, blobs[0])._repr_html_()):
         assert "Autoencoder(max_iter=2)" in html
-
-
-def test_html_has_no_link_where_there_is_no_page(linked, monkeypatch, tmp_path):
-    model, _ = linked
-    empty = _estimator.page_template(["Source, https://code.example"], tmp_path)
-    assert empty == "" == _estimator.page_template(None, tmp_path)
-    monkeypatch.setattr(_estimator.RowTransformer, "_doc_link_template", empty)
-    html = model._repr_html_()
-    assert type(model).__name__ in html
-    assert "href=" not in html
-
-
-def test_built_pages_stand_in_for_a_published_documentation(linked, tmp_path):
-    model, page = linked
-    checkout = tmp_path / "a {folder}"
-    built = checkout / "docs" / "_build" / "html" / "api"
-    built.mkdir(parents=True)
-    assert _estimator.page_template(None, checkout) == ""
-    (built / "skspectralnet.SpectralNetClustering.html").touch()
-    model._doc_link_template = _estimator.page_template(None, checkout)
-    name = page.rpartition("/")[2]
-    assert model._get_doc_link() == (built / name).as_uri()
-    published = _estimator.page_template([f"documentation, {DOCUMENTATION}"], checkout)
-    assert published.startswith(DOCUMENTATION)
 
 
 def test_html_of_a_subclass_elsewhere_claims_no_page():
@@ -841,6 +818,10 @@ def test_html_of_a_subclass_elsewhere_claims_no_page():
 
 @each
 def test_linked_page_is_one_that_the_documentation_has(case):
+    # autosummary names the page of each entry in its toctree after the module.
     pages = (ROOT / "docs" / "api.rst").read_text("utf-8")
     assert pages.startswith("API\n===\n\n.. currentmodule:: skspectralnet\n")
+    assert "   :toctree: api\n" in pages
     assert f"   {case.cls.__name__}\n" in pages
+    page = f"/api/skspectralnet.{case.cls.__name__}.html"
+    assert case()._get_doc_link() == _estimator.DOCUMENTATION + page
