@@ -24,8 +24,8 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-machines golden lint format docs images dist bench \
-	bench-machine bench-quality bench-env clean
+.PHONY: help demo test test-all test-machines golden coverage lint format docs images \
+	dist bench bench-machine bench-quality bench-env clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -52,6 +52,9 @@ golden: $(READY) ## write the stored results of tests/test_golden.py again
 
 test-all: $(READY) ## all tests
 	$(PYTEST) tests skspectralnet
+
+coverage: $(READY) ## the lines of the package that make test leaves out
+	$(PYTEST) -m "not slow" tests skspectralnet --cov
 
 lint: $(READY) ## style and spelling
 	$(RUN) -m ruff check .
@@ -116,7 +119,7 @@ bench-env: $(READY) ## the packages and tables that the benchmarks compare with
 clean: ## remove all that make has made, the environments too
 	rm -rf $(VENV) $(BENCH_VENV) build dist docs/_build docs/gallery \
 		docs/sg_execution_times.rst examples/output
-	rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage *.egg-info
+	rm -rf .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info
 	find skspectralnet tests examples benchmarks docs -name __pycache__ \
 		-prune -exec rm -rf {} + 2> /dev/null || true
 

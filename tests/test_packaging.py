@@ -35,7 +35,7 @@ TEXT = {
     ".toml",
     ".txt",
 }
-KINDS = TEXT | {".json", ".png", ".typed", ".yaml", ".yml"}
+KINDS = TEXT | {".json", ".png", ".yaml", ".yml"}
 
 
 def build(folder):
@@ -58,7 +58,7 @@ def wheel_holds_the_package_alone(path):
         metadata = Parser().parsestr(wheel.read(f"{info}/METADATA").decode())
         assert wheel.read(f"{info}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
     about = {"METADATA", "RECORD", "WHEEL", "top_level.txt", "licenses/LICENSE"}
-    expected = sources | {"skspectralnet/py.typed"} | {f"{info}/{x}" for x in about}
+    expected = sources | {f"{info}/{x}" for x in about}
     assert names == expected
     version = metadata["Version"]
     assert path.name == f"skspectralnet-{version}-py3-none-any.whl"
