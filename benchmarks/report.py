@@ -204,8 +204,10 @@ def surroundings():
 def source():
     """Eight digits that stand for the text of the package."""
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "skspectralnet").glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    package = ROOT / "skspectralnet"
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).as_posix()
+        digest.update(name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:8]
 
 

@@ -35,9 +35,25 @@ TABLE = {
     "_embedding": (3, {"numpy", "scipy", "sklearn"}, set()),
     "_clustering": (4, {"numpy", "sklearn"}, set()),
     "metrics": (5, {"numpy", "scipy", "sklearn"}, set()),
-    "inspection": (5, {"numpy", "sklearn", "torch"}, {"matplotlib"}),
+    "inspection._axes": (5, {"numpy"}, {"matplotlib"}),
+    "inspection._fitted": (5, {"numpy", "sklearn"}, set()),
+    "inspection._affinity": (6, {"numpy", "torch"}, {"matplotlib"}),
+    "inspection._eigenvalues": (6, {"numpy"}, {"matplotlib"}),
+    "inspection._embedding": (6, {"numpy", "sklearn"}, {"matplotlib"}),
+    "inspection._loss_curves": (6, {"numpy"}, {"matplotlib"}),
+    "inspection._neighbor_purity": (6, {"numpy", "sklearn"}, {"matplotlib"}),
+    "inspection": (7, set(), set()),
 }
-MODULES = sorted(path.stem for path in PACKAGE.rglob("*.py") if path.stem != "__init__")
+FOLDERS = {"inspection"}
+
+
+def _module(path):
+    """The dotted name of a file below the package; a folder's is that of its root."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+MODULES = sorted({_module(path) for path in PACKAGE.rglob("*.py")} - {"__init__"})
 FORBIDDEN_CALLS = {
     "torch.manual_seed": "the global generator of torch",
     "torch.random.manual_seed": "the global generator of torch",
@@ -65,7 +81,8 @@ FORBIDDEN_CALLS = {
 
 
 def _tree(module):
-    path = PACKAGE / f"{module}.py"
+    path = PACKAGE.joinpath(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
@@ -93,9 +110,16 @@ def _imports(module):
     ]
 
 
+def _own_imports(module):
+    """Those of the imports that name a module of the package."""
+    return [found for found in _imports(module) if found[0].startswith("skspectralnet")]
+
+
 def _own_module(name):
     """The module of the package that a dotted name means."""
-    return name.split(".")[1]
+    parts = name.split(".")[1:]
+    inside = ".".join(parts[:2])
+    return inside if inside in TABLE else parts[0]
 
 
 def _dotted(node):
@@ -112,18 +136,27 @@ def test_every_module_is_in_the_table():
     assert sorted(TABLE) == MODULES
 
 
-def test_package_is_flat_without_utils():
+def test_package_is_flat_but_for_the_folders_named_and_without_utils():
     assert not list(PACKAGE.rglob("*util*"))
-    assert not [path for path in PACKAGE.rglob("__init__.py") if path.parent != PACKAGE]
+    inits = {_module(path) for path in PACKAGE.rglob("__init__.py")} - {"__init__"}
+    assert inits == FOLDERS
+
+
+@pytest.mark.parametrize("folder", sorted(FOLDERS))
+def test_files_of_a_folder_are_private_and_seen_from_inside_only(folder):
+    inside = {module for module in MODULES if module.startswith(f"{folder}.")}
+    assert all(module.split(".")[1].startswith("_") for module in inside)
+    for module in sorted({"__init__", *MODULES} - inside - {folder}):
+        own = {_own_module(name) for name, _, _ in _own_imports(module)}
+        assert not own & inside, module
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_only_from_lower_layers(module):
     layer = TABLE[module][0]
-    for name, line, _ in _imports(module):
-        if name.split(".")[0] == "skspectralnet":
-            below = TABLE[_own_module(name)][0]
-            assert below < layer, f"{module}.py:{line} imports {name}, layer {below}"
+    for name, line, _ in _own_imports(module):
+        below = TABLE[_own_module(name)][0]
+        assert below < layer, f"{module}.py:{line} imports {name}, layer {below}"
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -160,11 +193,7 @@ def test_private_sklearn_only_in_validation(module):
 
 
 def test_root_imports_public_rooms_only():
-    own = {
-        _own_module(name)
-        for name, _, _ in _imports("__init__")
-        if name.startswith("skspectralnet")
-    }
+    own = {_own_module(name) for name, _, _ in _own_imports("__init__")}
     public = {"_autoencoder", "_clustering", "_embedding", "_siamese"}
     assert own <= public | {"inspection", "metrics"}
 

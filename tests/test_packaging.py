@@ -51,7 +51,8 @@ def build(folder):
 
 
 def wheel_holds_the_package_alone(path):
-    sources = {f"skspectralnet/{p.name}" for p in ROOT.glob("skspectralnet/*.py")}
+    files = ROOT.glob("skspectralnet/**/*.py")
+    sources = {path.relative_to(ROOT).as_posix() for path in files}
     with zipfile.ZipFile(path) as wheel:
         names = set(wheel.namelist())
         (info,) = {name.split("/")[0] for name in names if ".dist-info/" in name}

@@ -171,7 +171,7 @@ def test_papers_of_docstrings_and_citation_are_in_the_bibliography():
     listed = re.findall(r"(?:doi|eprint) = {(.+)}", bibliography)
     assert len(listed) == len(set(listed)) > 10
     named = PAPER.findall((ROOT / "CITATION.cff").read_text("utf-8"))
-    for path in (ROOT / "skspectralnet").glob("*.py"):
+    for path in (ROOT / "skspectralnet").rglob("*.py"):
         named += PAPER.findall(path.read_text("utf-8"))
     assert len(named) > 5
     assert set(named) <= set(listed)

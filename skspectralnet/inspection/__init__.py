@@ -1,0 +1,15 @@
+"""Displays of fitted models, as in scikit-learn. They need matplotlib."""
+
+from skspectralnet.inspection._affinity import AffinityDisplay
+from skspectralnet.inspection._eigenvalues import EigenvaluesDisplay
+from skspectralnet.inspection._embedding import EmbeddingDisplay
+from skspectralnet.inspection._loss_curves import LossCurvesDisplay
+from skspectralnet.inspection._neighbor_purity import NeighborPurityDisplay
+
+__all__ = [
+    "AffinityDisplay",
+    "EigenvaluesDisplay",
+    "EmbeddingDisplay",
+    "LossCurvesDisplay",
+    "NeighborPurityDisplay",
+]

@@ -1,0 +1,98 @@
+"""What the displays read from a fitted estimator, and the rows they draw.
+
+Only this file reads parameters of an estimator: they can change after the fit.
+"""
+
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils.validation import check_is_fitted
+
+from skspectralnet._clustering import SpectralNetClustering
+from skspectralnet._embedding import SpectralNetEmbedding
+
+SPECTRAL = (SpectralNetClustering, SpectralNetEmbedding)
+
+
+class GraphSettings(NamedTuple):
+    """How the graph of a fit was made."""
+
+    affinity: object  # a name or a callable
+    gamma: float | None
+    neighbors_in: str
+    whole_graph: bool  # False: the graphs of random batches
+
+
+def fitted_graph_settings(estimator):
+    """Return the GraphSettings of a fitted spectral estimator."""
+    return GraphSettings(
+        estimator.affinity,
+        estimator.gamma,
+        estimator.neighbors_in,
+        hasattr(estimator, "approximation_error_"),
+    )
+
+
+def fitted_points(estimator, X):
+    """Map validated rows to the points between which distances are taken."""
+    return estimator._points(estimator._codes(X))
+
+
+def first_component(estimator):
+    """Return 1 if a spectral estimator leaves out the trivial eigenvector, else 0."""
+    return estimator._first_component
+
+
+def keeps_trivial(estimator):
+    """Whether the first column of `transform` is the trivial eigenvector."""
+    last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    return isinstance(last, SPECTRAL) and first_component(last) == 0
+
+
+def check_fitted(estimator, classes, display):
+    """Check that an estimator is an instance of one of `classes` and is fitted."""
+    if not isinstance(estimator, classes):
+        names = [cls.__name__ for cls in classes]
+        names = f"{', '.join(names[:-1])} or {names[-1]}"
+        hint = " Take its last step." if isinstance(estimator, Pipeline) else ""
+        raise TypeError(
+            f"{display.__name__} needs a fitted {names}; got "
+            f"{type(estimator).__name__}.{hint}"
+        )
+    check_is_fitted(estimator)
+
+
+def labels_of_rows(estimator, X, labels, *, required=False):
+    """Check the labels that were given, or predict them; None if there are none."""
+    if labels is None and hasattr(estimator, "predict"):
+        return estimator.predict(X)
+    if labels is None and required:
+        raise ValueError(
+            f"{type(estimator).__name__} has no clusters: pass labels of the rows."
+        )
+    if labels is None:
+        return None
+    labels = column_or_1d(labels)
+    check_consistent_length(X, labels)
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError("labels has NaN or infinity: expected a label for each row.")
+    return labels
+
+
+def sampled_rows(n_samples, n_rows, random_state):
+    """Draw at most `n_rows` row numbers at random; return them in ascending order."""
+    if not is_int_in(n_rows, 2, np.inf):
+        raise ValueError(f"n_rows must be an int of at least 2; got {n_rows!r}.")
+    if n_samples < 2:
+        raise ValueError(f"X needs at least 2 rows to compare; got {n_samples}.")
+    order = check_random_state(random_state).permutation(n_samples)
+    return np.sort(order[:n_rows])
+
+
+def is_int_in(value, low, high):
+    """Whether a value is an int, and no bool, in [low, high]."""
+    integral = isinstance(value, Integral) and not isinstance(value, bool)
+    return integral and low <= value <= high

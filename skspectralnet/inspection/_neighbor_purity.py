@@ -1,0 +1,170 @@
+"""The display of the purity of each cluster."""
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skspectralnet._graph import nearest_neighbors
+from skspectralnet._rows import validate_rows
+from skspectralnet._validation import check_matplotlib_support
+from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kwargs
+from skspectralnet.inspection._fitted import (
+    SPECTRAL,
+    check_fitted,
+    is_int_in,
+    labels_of_rows,
+    sampled_rows,
+)
+
+
+class NeighborPurityDisplay:
+    """For each cluster, the share of the neighbours of its rows that belong to it.
+
+    A cluster with a much lower share than the others touches another cluster, is mixed
+    with it or is a part of it. The black marks are the shares of random labels: the
+    share of the other rows that are in the cluster.
+
+    Create it with :meth:`from_estimator`; all parameters are kept as attributes.
+
+    Parameters
+    ----------
+    purity : array-like of shape (n_clusters,)
+        Between 0 and 1.
+    at_random : array-like of shape (n_clusters,)
+        The purity of random labels.
+    clusters : array-like of shape (n_clusters,)
+        Labels of the clusters.
+    n_neighbors : int
+        Number of neighbours of each row.
+    space : str
+        The space in which distances were taken.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    bars_ : matplotlib BarContainer
+        The purities.
+    at_random_ : matplotlib LineCollection
+        The marks of random labels.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from skspectralnet import SpectralNetClustering
+    >>> from skspectralnet.inspection import NeighborPurityDisplay
+    >>> X, y = make_blobs(300, centers=3, cluster_std=0.3, random_state=3)
+    >>> model = SpectralNetClustering(3, random_state=0).fit(X)
+    >>> NeighborPurityDisplay.from_estimator(model, X).purity.round(2).tolist()
+    [1.0, 1.0, 1.0]
+    """
+
+    def __init__(self, *, purity, at_random, clusters, n_neighbors, space):
+        self.purity = purity
+        self.at_random = at_random
+        self.clusters = clusters
+        self.n_neighbors = n_neighbors
+        self.space = space
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        *,
+        labels=None,
+        n_neighbors=10,
+        space="rows",
+        n_rows=10_000,
+        random_state=0,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw the purity of each cluster of a fitted model.
+
+        Parameters
+        ----------
+        estimator : SpectralNetClustering or SpectralNetEmbedding
+            Fitted.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        labels : array-like of shape (n_samples,), default=None
+            Labels of the rows. None uses ``estimator.predict(X)``; an estimator
+            without `predict` needs labels.
+        n_neighbors : int, default=10
+            Number of nearest other rows, by Euclidean distance.
+        space : {"rows", "embedding"}, default="rows"
+            Where distances are taken: between the rows of X, which do not depend on
+            the model, or between those of ``transform(X)``, in which clusters are
+            separate even if those of X are not.
+        n_rows : int, default=10000
+            Number of rows to choose at random, at most all of them.
+        random_state : int, RandomState instance or None, default=0
+            Chooses the rows.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        **kwargs : dict
+            Passed to ``Axes.bar``.
+
+        Returns
+        -------
+        display : NeighborPurityDisplay
+        """
+        check_matplotlib_support(f"{cls.__name__}.from_estimator")
+        check_fitted(estimator, SPECTRAL, cls)
+        if space not in ("rows", "embedding"):
+            raise ValueError(f"space must be 'rows' or 'embedding'; got {space!r}.")
+        labels = labels_of_rows(estimator, X, labels, required=True)
+        rows = validate_rows(estimator, X, reset=False)
+        if space == "embedding":
+            rows = np.asarray(estimator.transform(X))
+        random_state = check_random_state(random_state)
+        chosen = sampled_rows(len(labels), n_rows, random_state)
+        if not is_int_in(n_neighbors, 1, len(chosen) - 1):
+            raise ValueError(
+                f"n_neighbors must be an int from 1 to {len(chosen) - 1}, the number "
+                f"of other rows; got {n_neighbors!r}."
+            )
+        clusters, codes = np.unique(labels[chosen], return_inverse=True)
+        found = nearest_neighbors(rows[chosen], n_neighbors, random_state=random_state)
+        same = (codes[found.indices] == codes[:, None]).mean(axis=1)
+        sizes = np.bincount(codes)
+        display = cls(
+            purity=np.bincount(codes, weights=same) / sizes,
+            at_random=(sizes - 1) / (len(codes) - 1),
+            clusters=clusters,
+            n_neighbors=n_neighbors,
+            space=space,
+        )
+        return display.plot(ax=ax, **kwargs)
+
+    def plot(self, ax=None, **kwargs):
+        """Draw the purities.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a new figure.
+        **kwargs : dict
+            Passed to ``Axes.bar``.
+
+        Returns
+        -------
+        self : NeighborPurityDisplay
+            The artists are in its attributes.
+        """
+        check_matplotlib_support(f"{type(self).__name__}.plot")
+        from matplotlib.patches import Rectangle
+
+        (ax,) = checked_axes(ax, [(0, 0)])
+        at = np.arange(len(self.clusters))
+        look = {"color": class_colors(len(at))}
+        self.bars_ = ax.bar(at, self.purity, **merged_kwargs(look, kwargs, Rectangle))
+        self.at_random_ = ax.hlines(
+            self.at_random, at - 0.4, at + 0.4, color="black", label="random labels"
+        )
+        ax.set_xticks(at, self.clusters)
+        ax.set_ylim(0.0, 1.0)
+        what = f"share of {self.n_neighbors} neighbours ({self.space})"
+        ax.set(xlabel="cluster", ylabel=f"{what} in the cluster")
+        ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0))
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
