@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from copy import deepcopy
 from functools import cache
 
 import matplotlib as mpl
@@ -464,6 +465,42 @@ def test_a_graph_given_is_cut_to_the_chosen_rows(global_random_seed, new_axes):
     assert_array_equal(part.labels, y[chosen])
     with pytest.raises(ValueError, match="pass graph="):
         AffinityDisplay.from_estimator(model, X)
+
+
+@cache
+def gaussian_model(neighbors_in, seed):
+    """A clustering on a Gaussian affinity, fitted for a few epochs."""
+    model = SpectralNetClustering(
+        3, affinity="rbf", neighbors_in=neighbors_in, random_state=seed, **SMALL
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.fit(rows(seed)[0] + [3, 0, 0])
+
+
+@pytest.mark.parametrize("neighbors_in", ["batch", "data"])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"metric": "cosine"},
+        {"affinity": "self_tuning"},
+        {"gamma": 5.0},
+        {"neighbors_in": "batch"},
+        {"neighbors_in": "data"},
+    ],
+    ids=lambda params: "-".join(map(str, *params.items())),
+)
+def test_parameters_set_after_the_fit_change_no_picture(
+    params, neighbors_in, global_random_seed, new_axes
+):
+    X = rows(global_random_seed)[0] + [3, 0, 0]
+    model = gaussian_model(neighbors_in, global_random_seed)
+    changed = deepcopy(model).set_params(**params)
+    for display in DISPLAYS:
+        figures = [
+            drawn(display, m, X, ax=new_axes()).figure_ for m in (model, changed)
+        ]
+        assert_array_equal(*map(pixels, figures), err_msg=display.__name__)
 
 
 def test_sparse_and_integer_rows(global_random_seed, new_axes):
