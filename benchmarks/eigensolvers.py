@@ -29,7 +29,7 @@ from scipy.sparse.linalg import lobpcg
 from sklearn.decomposition import PCA
 
 from skspectralnet._eigen import graph_eigenpairs
-from skspectralnet._whole_graph import neighbor_affinity
+from skspectralnet._neighbor_graph import neighbor_affinity
 
 DATA = ("mnist 70000", "curved 10000", "curved 70000", "curved 200000")
 SOLVERS = ("eigsh", "lobpcg", "primme")

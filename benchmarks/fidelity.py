@@ -43,8 +43,8 @@ from sklearn.manifold import SpectralEmbedding
 
 from skspectralnet import Autoencoder, SpectralNetEmbedding, metrics
 from skspectralnet._eigen import cut_at_gap, graph_eigenpairs
+from skspectralnet._neighbor_graph import neighbor_affinity
 from skspectralnet._rows import Rows, center_and_scale, distinct_rows, standardised
-from skspectralnet._whole_graph import neighbor_affinity
 
 # Those before "s-curve", and digits, were looked at while the regression was built.
 DATA = (

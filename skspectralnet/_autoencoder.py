@@ -9,11 +9,13 @@ import torch
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skspectralnet import _defaults
 from skspectralnet._estimator import NetworkTransformer, layer_sizes, precision_of
 from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, CodeMap
 from skspectralnet._rows import Rows, center_and_scale, in_memory, validate_rows
 from skspectralnet._tensors import (
+    Blocks,
     GaussianNoise,
     forward_in_blocks,
     in_bfloat16,
@@ -30,26 +32,8 @@ from skspectralnet._validation import (
     share,
 )
 
-# n_components="auto": a manifold that bends fills about twice the directions it has.
-_DIRECTIONS_PER_COMPONENT = 2.0
-_MIN_COMPONENTS, _MAX_COMPONENTS = 2, 16
 # The directions are counted on a sample of at most so many rows and entries.
 _SAMPLE_ROWS, _SAMPLE_ENTRIES = 2000, 2**23
-# hidden_layer_sizes=None: the units that so many entries of X are worth.
-_HIDDEN_LAYERS = {
-    1_000_000: (512, 512, 1024),
-    30_000: (256, 256),
-    0: (128, 128),
-}
-# An epoch is at least a step for ten rows, between these two, so that few rows are
-# learned at all ...
-_ROWS_PER_STEP, _MIN_EPOCH_STEPS, _ENOUGH_EPOCH_STEPS = 10, 10, 30
-# ... and at most that many steps, so that its cost does not follow n.
-_MAX_EPOCH_STEPS = 300
-# learning_rate_init="auto": of layers up to so many units, and of wider ones.
-_NARROW, _NARROW_RATE, _WIDE_RATE = 256, 5e-3, 2e-3
-# noise="auto": of rows with more columns than that (benchmarks/mnist.py).
-_NARROW_ROWS, _WIDE_NOISE = 50, 0.3
 # Fewer held-out rows say too little; more cost more than they say.
 _MIN_HELD_OUT, _MAX_HELD_OUT = 50, 2000
 
@@ -254,15 +238,22 @@ class Autoencoder(NetworkTransformer):
         generator = torch_generator(check_random_state(self.random_state))
         rows = Rows(X, *center_and_scale(X))
         order = torch.randperm(len(rows), generator=generator, device="cpu").numpy()
-        self.n_components_ = self.n_components
-        if self.n_components == "auto":
-            self.n_components_ = _code_width(rows, order)
+        n_components = self.n_components
+        if n_components == "auto":
+            n_components = _code_width(rows, order)
         task = self._task(X.shape, device)
+        trainer = self._trainer(fit_task, "noise")
         with gradients(device):
-            network = self._new_network(X.shape, generator).to(device)
-            self._train(network, rows, order, task, generator, fit_task)
+            network = self._new_network(X.shape, n_components, generator).to(device)
+            trainer = trainer.at_rate(self._learning_rate(network))
+            history = _train(network, rows, order, task, generator, trainer)
             test = order[: task.n_held_out or _MAX_HELD_OUT]
-            self.reconstruction_error_ = _mean_loss(network, rows, test, task)
+            error = _mean_loss(network, rows, test, task)
+        self.n_components_ = n_components
+        self.loss_curve_ = history.loss_curve
+        self.validation_loss_curve_ = history.validation_loss_curve
+        self.n_iter_ = len(history.loss_curve)
+        self.reconstruction_error_ = error
         self.network_ = CodeMap(rows.center, rows.scale, *network)
 
     def _task(self, shape, device):
@@ -275,67 +266,36 @@ class Autoencoder(NetworkTransformer):
             most=_MAX_HELD_OUT,
         )
         n_rows = n_samples - n_held_out
-        batch_size = self.batch_size
+        batch_size, noise = self.batch_size, self.noise
         if batch_size == "auto":
-            batch_size = int(np.clip(n_rows // 8, 32, 256))
+            batch_size = _defaults.coder_batch_size(n_rows)
         batch_size = min(batch_size, n_rows)
-        least = np.clip(n_rows // _ROWS_PER_STEP, _MIN_EPOCH_STEPS, _ENOUGH_EPOCH_STEPS)
-        n_steps = np.clip(-(-n_rows // batch_size), least, _MAX_EPOCH_STEPS)
-        noise = self.noise
         if noise == "auto":
-            noise = _WIDE_NOISE if n_features > _NARROW_ROWS else 0.0
+            noise = _defaults.coder_noise(n_features)
         return _Task(
             batch_size=batch_size,
-            n_steps=int(n_steps),
+            n_steps=_defaults.coder_steps(n_rows, batch_size),
             n_held_out=n_held_out,
             noise=float(noise),
             bfloat16=takes_bfloat16(self.precision, device),
             device=device,
         )
 
-    def _new_network(self, shape, generator):
+    def _new_network(self, shape, n_components, generator):
         """The encoder and its mirror image, with random weights, on the CPU."""
         hidden = self.hidden_layer_sizes
         if hidden is None:
-            n_entries = shape[0] * shape[1]
-            hidden = next(h for size, h in _HIDDEN_LAYERS.items() if n_entries >= size)
-        sizes = [shape[1], *layer_sizes(hidden), self.n_components_]
+            hidden = _defaults.coder_layers(shape[0] * shape[1])
+        sizes = [shape[1], *layer_sizes(hidden), n_components]
         return torch.nn.Sequential(
             MLP(sizes, self.activation, generator),
             MLP(sizes[::-1], self.activation, generator),
         )
 
-    def _train(self, network, rows, order, task, generator, fit_task):
-        """Train encoder and decoder in place; set the curves."""
-        held_out = order[: task.n_held_out]
-        batches = _random_batches(order[task.n_held_out :], task.batch_size, generator)
-        noise = GaussianNoise(task.noise, generator)
-
-        def epoch_losses():
-            for _ in range(task.n_steps):
-                inputs = _read(rows, next(batches), task.device)
-                yield _denoising_loss(network, inputs, task, noise)
-
-        def validate():
-            return _mean_loss(network, rows, held_out, task)
-
-        watch = validate if len(held_out) else None
-        self._run_training(
-            fit_task,
-            partial(train, network, epoch_losses, validate=watch),
-            "autoencoder",
-            "reconstruction loss",
-            lower=("learning_rate_init", "noise"),
-            learning_rate=self._learning_rate(network),
-            policy="one_cycle",
-            n_steps=task.n_steps,
-        )
-
     def _learning_rate(self, network):
         if self.learning_rate_init != "auto":
             return self.learning_rate_init
-        widest = max(len(bias) for bias in network[0].biases[:-1])
-        return _NARROW_RATE if widest <= _NARROW else _WIDE_RATE
+        return _defaults.coder_rate(max(len(b) for b in network[0].biases[:-1]))
 
     def inverse_transform(self, Z):
         """Rebuild rows from their codes.
@@ -365,8 +325,7 @@ class Autoencoder(NetworkTransformer):
             )
         return forward_in_blocks(
             self.network_,
-            lambda block: Z[block],
-            Z.shape[0],
+            Blocks(lambda rows: Z[rows], Z.shape[0]),
             device=resolve_device(self.device),
             method="decode",
             dtype=precision_of(Z),
@@ -389,10 +348,32 @@ def _code_width(rows, order):
     gram = sample.T @ sample if tall else sample @ sample.T
     total = float(np.trace(gram))
     directions = total * total / max(float(np.square(gram).sum()), 1e-300)
-    width = np.clip(
-        round(directions / _DIRECTIONS_PER_COMPONENT), _MIN_COMPONENTS, _MAX_COMPONENTS
+    return _defaults.code_width(directions, n_features)
+
+
+def _train(network, rows, order, task, generator, trainer):
+    """Train encoder and decoder in place; return the History."""
+    held_out = order[: task.n_held_out]
+    batches = _random_batches(order[task.n_held_out :], task.batch_size, generator)
+    noise = GaussianNoise(task.noise, generator)
+
+    def epoch_losses():
+        for _ in range(task.n_steps):
+            inputs = _read(rows, next(batches), task.device)
+            yield _denoising_loss(network, inputs, task, noise)
+
+    def validate():
+        return _mean_loss(network, rows, held_out, task)
+
+    return trainer.run(
+        partial(
+            train, network, epoch_losses, validate=validate if len(held_out) else None
+        ),
+        "autoencoder",
+        "reconstruction loss",
+        policy="one_cycle",
+        n_steps=task.n_steps,
     )
-    return max(1, min(int(width), n_features - 1))
 
 
 def _random_batches(rows, batch_size, generator):

@@ -1,6 +1,6 @@
 """SpectralNetClustering."""
 
-import math
+from functools import partial
 
 import numpy as np
 from sklearn.base import ClusterMixin
@@ -8,21 +8,20 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skspectralnet._alignment import Kept
 from skspectralnet._assignment import Centers, Mixture, fit_assignment, named_after
+from skspectralnet._base import BaseSpectralNet, Components
 from skspectralnet._constraints import known_pairs
+from skspectralnet._defaults import AUTO_CLUSTERS, MOST_CLUSTERS, components_of
 from skspectralnet._drift import Landmarks
 from skspectralnet._eigen import eigengaps
-from skspectralnet._embedding import _BaseSpectralNet
 from skspectralnet._graph import modularity, neighbor_graph
-from skspectralnet._rows import in_memory, validate_rows
+from skspectralnet._rows import dense_rows, in_memory, validate_rows
 from skspectralnet._validation import StrOptions, at_least
 
 # The fixed affinity by which `score` judges all parameters alike (benchmarks/score.py).
 _SCORE_NEIGHBORS = 10
 _SCORE_ROWS = 10_000
-# n_clusters="auto" looks no further, and takes the neighbours in a batch of a learned
-# space that so many clusters get (benchmarks/eigengap.py).
-_MOST_CLUSTERS, _AUTO_CLUSTERS = 30, 13
 
 
 def _assigns_by(model, kind, how):
@@ -46,12 +45,18 @@ def _has_centers(model):
     return True
 
 
-def _n_components(n_clusters):
-    """Components for so many clusters: those beyond them tell touching ones apart."""
-    return max(math.ceil(1.3 * n_clusters), n_clusters + 1)
+def _kept_by_gap(n_least, eigenvalues):
+    """The components of as many clusters as the largest gap says, or of the least."""
+    gaps = eigengaps(eigenvalues, MOST_CLUSTERS)
+    found = 1
+    if len(gaps.gaps):
+        found = int(gaps.n_clusters[gaps.gaps.argmax()])
+    n_clusters = max(found, n_least)
+    n_components = min(components_of(n_clusters), len(eigenvalues))
+    return Kept(n_components, n_leading=n_clusters, gaps=gaps)
 
 
-class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
+class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     r"""Spectral clustering by a network that learns the embedding (SpectralNet).
 
     A perceptron with an orthonorm layer learns the map from a row to the leading
@@ -299,7 +304,7 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
     """
 
     _parameter_constraints: dict = {
-        **_BaseSpectralNet._parameter_constraints,
+        **BaseSpectralNet._parameter_constraints,
         "n_clusters": [at_least(1), StrOptions({"auto"})],
         "assign_labels": [StrOptions({"kmeans", "cluster_qr", "mixture"})],
         "n_init": [at_least(1)],
@@ -340,36 +345,34 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         device="auto",
         random_state=None,
     ):
-        super().__init__(
-            n_components=n_components,
-            diffusion_time=diffusion_time,
-            encoder=encoder,
-            metric_learner=metric_learner,
-            network_input=network_input,
-            metric=metric,
-            affinity=affinity,
-            gamma=gamma,
-            n_neighbors=n_neighbors,
-            neighbors_in=neighbors_in,
-            laplacian=laplacian,
-            orthonorm=orthonorm,
-            loss=loss,
-            init=init,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            alpha=alpha,
-            learning_rate_init=learning_rate_init,
-            batch_size=batch_size,
-            subsample=subsample,
-            max_iter=max_iter,
-            tol=tol,
-            n_iter_no_change=n_iter_no_change,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            verbose=verbose,
-            device=device,
-            random_state=random_state,
-        )
+        self.n_components = n_components
+        self.diffusion_time = diffusion_time
+        self.encoder = encoder
+        self.metric_learner = metric_learner
+        self.network_input = network_input
+        self.metric = metric
+        self.affinity = affinity
+        self.gamma = gamma
+        self.n_neighbors = n_neighbors
+        self.neighbors_in = neighbors_in
+        self.laplacian = laplacian
+        self.orthonorm = orthonorm
+        self.loss = loss
+        self.init = init
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.alpha = alpha
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.subsample = subsample
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.verbose = verbose
+        self.device = device
+        self.random_state = random_state
         self.n_clusters = n_clusters
         self.assign_labels = assign_labels
         self.n_init = n_init
@@ -380,32 +383,28 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    _first_component = 0  # the trivial eigenvector is kept
-
-    def _last_leading_component(self):
-        return min(self._n_asked, len(self.eigenvalues_)) - 1
-
-    def _n_kept(self, eigenvalues, n_components):
-        if self.n_clusters != "auto":
-            return n_components
-        self.eigengaps_ = eigengaps(eigenvalues, _MOST_CLUSTERS)
-        found = 1
-        if len(self.eigengaps_.gaps):
-            found = int(self.eigengaps_.n_clusters[self.eigengaps_.gaps.argmax()])
-        self._n_asked = max(found, self._n_asked)
-        return min(_n_components(self._n_asked), len(eigenvalues))
-
-    def _resolve_components(self, n_samples):
+    def _components(self, n_samples, constraints):
         if self.n_clusters == "auto":
-            wanted = self.n_components or _MOST_CLUSTERS + 1
-            return min(wanted, n_samples)
+            # At least as many as there are labels.
+            n_least = 1
+            if constraints is not None:
+                n_least = max(1, int(constraints.labels.max()) + 1)
+            wanted = self.n_components or MOST_CLUSTERS + 1
+            kept = partial(_kept_by_gap, n_least)
+            return Components(min(wanted, n_samples), AUTO_CLUSTERS, 0, kept)
+        n_learned = self._n_learned(n_samples)
+        kept = Kept(n_learned, n_leading=self.n_clusters)
+        return Components(n_learned, self.n_clusters, 0, lambda eigenvalues: kept)
+
+    def _n_learned(self, n_samples):
+        """Eigenvectors to learn for a given number of clusters."""
         if self.n_clusters > n_samples:
             name = "subsample" if n_samples == self.subsample else "n_samples"
             raise ValueError(
                 f"{name}={n_samples} should be >= n_clusters={self.n_clusters}."
             )
         if self.n_components is None:
-            return min(_n_components(self.n_clusters), n_samples)
+            return min(components_of(self.n_clusters), n_samples)
         if self.n_components > n_samples:
             raise ValueError(
                 f"n_components={self.n_components} eigenvectors cannot be found for "
@@ -413,43 +412,41 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
             )
         return self.n_components
 
-    def _n_expected(self, n_components):
-        return _AUTO_CLUSTERS if self.n_clusters == "auto" else self.n_clusters
-
     def _n_tasks(self, **known):
         return super()._n_tasks(**known) + 1  # the clusters
 
     def _fit(self, X, fit_task, graph=None, **known):
         X = validate_rows(self, X, reset=True)
         constraints = known_pairs(X.shape[0], **known)
-        # What is asked for; with "auto" at least as many as there are labels.
-        self._n_asked = 1 if self.n_clusters == "auto" else self.n_clusters
-        if constraints is not None and self.n_clusters == "auto":
-            self._n_asked = max(1, int(constraints.labels.max()) + 1)
-        elif constraints is not None:
+        if constraints is not None and self.n_clusters != "auto":
             self._check_names(constraints.labels)
         rng = check_random_state(self.random_state)
-        found = self._fit_spectral(X, constraints, rng, fit_task, graph=graph, **known)
+        found = self._spectral(X, graph, constraints, rng, fit_task)
         with fit_task.stage("clusters"):
-            self._find_clusters(found.Z, found.learned, constraints, rng)
+            assignment = self._find_clusters(found, constraints, rng)
+            labels = assignment.labels(found.Z)
+        self._store(found)
+        self._assignment, self.labels_ = assignment, labels
+        self.cluster_centers_ = assignment.centers.astype(found.Z.dtype, copy=False)
+        self.n_clusters_ = len(self.cluster_centers_)
+        if found.kept.gaps is not None:
+            self.eigengaps_ = found.kept.gaps
+        if isinstance(assignment, Centers):
+            self.inertia_ = assignment.inertia
+        self._landmarks = None  # partial_fit makes them
 
-    def _find_clusters(self, Z, learned, constraints, rng):
-        """Cluster the embedding of the rows learned from; label all rows."""
-        self._assignment = fit_assignment(
-            Z[learned],
-            self._n_asked,
+    def _find_clusters(self, found, constraints, rng):
+        """The assignment of the rows learned from, its clusters named as labels are."""
+        assignment = fit_assignment(
+            found.Z[found.learned],
+            found.kept.n_leading,
             self.assign_labels,
             n_init=self.n_init,
             random_state=rng,
         )
-        if constraints is not None and constraints.labels.max() >= 0:
-            self._assignment = named_after(self._assignment, Z, constraints.labels)
-        self.labels_ = self._assignment.labels(Z)
-        self.cluster_centers_ = self._assignment.centers.astype(Z.dtype, copy=False)
-        self.n_clusters_ = len(self.cluster_centers_)
-        if isinstance(self._assignment, Centers):
-            self.inertia_ = self._assignment.inertia
-        self._landmarks = None  # partial_fit makes them
+        if constraints is None or constraints.labels.max() < 0:
+            return assignment
+        return named_after(assignment, found.Z, constraints.labels)
 
     @available_if(_has_centers)
     def partial_fit(self, X, y=None):
@@ -480,12 +477,13 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
         """
         if not hasattr(self, "cluster_centers_"):
             self.fit(X)
-            return self._begin_stream(validate_rows(self, X, reset=False))
+            self._begin_stream(validate_rows(self, X, reset=False))
+            return self
         X = validate_rows(self, X, reset=False)
         if self._landmarks is None:
             self._begin_stream(X)
         Z = self._embed(X)
-        drift = self._landmarks.share_outside(self._network_rows(X, slice(None)))
+        drift = self._landmarks.share_outside(self._network_rows(X))
         moved, counts = self._assignment.moved(Z, self._counts)
         self._assignment, self._counts, self.drift_ = moved, counts, drift
         self.labels_ = moved.labels(Z)
@@ -495,12 +493,15 @@ class SpectralNetClustering(ClusterMixin, _BaseSpectralNet):
 
     def _begin_stream(self, X):
         """Remember how many rows each cluster has, and where rows of `X` lie."""
-        rows = self._network_rows(X, slice(None))
+        rows = self._network_rows(X)
         self._landmarks = Landmarks.fit(rows, check_random_state(self.random_state))
         self._counts = np.bincount(self.labels_, minlength=self.n_clusters_)
         self.n_samples_seen_ = len(self.labels_)
         self.drift_ = self._landmarks.share_outside(rows)
-        return self
+
+    def _network_rows(self, X):
+        """Validated rows as the network takes them."""
+        return dense_rows(self._stages.inputs(in_memory(X)), slice(None))
 
     def _check_names(self, labels):
         if labels.max() >= self.n_clusters:

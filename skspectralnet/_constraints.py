@@ -26,9 +26,12 @@ class Constraints:
         Label of each group, another one for each, -1 where it has none.
     links : CSR array of bool of shape (n_groups, n_groups)
         Symmetric: cannot-links between groups that do not both have a label.
+    given : dict
+        The arguments of :func:`known_pairs` that these are made of, checked.
     """
 
-    def __init__(self, labels, groups, names, links):
+    def __init__(self, labels, groups, names, links, given):
+        self.given = given
         self.labels = labels
         self.groups = groups
         known = np.flatnonzero(groups >= 0)
@@ -178,7 +181,8 @@ def known_pairs(n_samples, partial_labels=None, must_link=None, cannot_link=None
         (np.ones(len(first), dtype=bool), (first, second)),
         shape=(len(names), len(names)),
     )
-    return Constraints(labels, groups, names, links)
+    given = {"partial_labels": labels, "must_link": must, "cannot_link": cannot}
+    return Constraints(labels, groups, names, links, given)
 
 
 def draw_rows(constraints, size, n_samples, rng):
@@ -204,32 +208,29 @@ def draw_rows(constraints, size, n_samples, rng):
     return np.sort(order[:size])
 
 
-def known_of_rows(rows, n_samples, partial_labels, must_link, cannot_link):
+def of_rows(constraints, rows):
     """What is known of some rows, in their own numbers.
 
     Parameters
     ----------
+    constraints : Constraints or None
     rows : ndarray of int of shape (m,)
         Ascending.
-    n_samples : int
-        Rows that the labels and links are of.
-    partial_labels, must_link, cannot_link : as in :func:`known_pairs`
 
     Returns
     -------
-    dict
-        The same three, for :func:`known_pairs`; links whose rows are not both among
-        `rows` are left out.
+    Constraints or None
+        Without the links whose rows are not both among `rows`.
     """
-    places = np.full(n_samples, -1)
+    if constraints is None:
+        return None
+    places = np.full(len(constraints.labels), -1)
     places[rows] = np.arange(len(rows))
-    kept = {"partial_labels": None}
-    if partial_labels is not None:
-        kept["partial_labels"] = checked_labels(partial_labels, n_samples)[rows]
-    for name, links in (("must_link", must_link), ("cannot_link", cannot_link)):
-        ends = places[_checked_links(links, n_samples, name)]  # (n_pairs, 2)
+    kept = {"partial_labels": constraints.labels[rows]}
+    for name in ("must_link", "cannot_link"):
+        ends = places[constraints.given[name]]  # (n_pairs, 2)
         kept[name] = ends[(ends >= 0).all(axis=1)]
-    return kept
+    return known_pairs(len(rows), **kept)
 
 
 def checked_labels(partial_labels, n_samples):

@@ -11,18 +11,14 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.exceptions import ConvergenceWarning, InconsistentVersionWarning
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._rows import dense_rows, validate_rows
-from skspectralnet._tasks import Epochs, FitTask
-from skspectralnet._tensors import forward_in_blocks, resolve_device
-from skspectralnet._training import (
-    Interrupts,
-    NonFiniteLossError,
-    Schedule,
-    progress_bar,
-)
+from skspectralnet._tasks import FitTask
+from skspectralnet._tensors import Blocks, forward_in_blocks, resolve_device
+from skspectralnet._trainer import Trainer
+from skspectralnet._training import Schedule
 from skspectralnet._validation import (
     CallbackSupportMixin,
     fit_context,
@@ -117,85 +113,23 @@ class RowTransformer(
         return self
 
     def _n_tasks(self, **known):
-        """The most parts of the fit that callbacks are told of: here, epochs."""
+        """Maximum number of callback subtasks of a fit: here, epochs."""
         return self.max_iter
 
-    def _schedule(self):
-        """The Schedule as the parameters say."""
-        return Schedule(
-            max_iter=self.max_iter,
-            learning_rate=self.learning_rate_init,
-            weight_decay=self.alpha,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
+    def _trainer(self, fit_task, *lower):
+        """The Trainer of a fit; its error names these parameters, too."""
+        return Trainer(
+            fit_task,
+            Schedule(
+                max_iter=self.max_iter,
+                learning_rate=self.learning_rate_init,
+                weight_decay=self.alpha,
+                tol=self.tol,
+                n_iter_no_change=self.n_iter_no_change,
+            ),
+            self.verbose,
+            {name: getattr(self, name) for name in ("learning_rate_init", *lower)},
         )
-
-    def _run_training(
-        self,
-        fit_task,
-        run,
-        stage,
-        loss,
-        *,
-        lower=("learning_rate_init",),
-        n_untold=0,
-        **schedule,
-    ):
-        """Train as the parameters say and keep the curves.
-
-        Parameters
-        ----------
-        fit_task : FitTask
-            What the epochs are the parts of.
-        run : callable
-            Trains as ``run(schedule, interrupts=..., epochs=...)``; returns the
-            History.
-        stage, loss : str
-            Their names, for the bar, the warnings and the error.
-        lower : tuple of str
-            Parameters that the error says to lower.
-        n_untold : int
-            Epochs that `run` makes before those of the schedule, for the bar alone.
-        **schedule
-            What the Schedule does not take from the parameters.
-        """
-        planned = self._schedule()._replace(**schedule)
-        try:
-            n_epochs = self.max_iter + n_untold
-            with progress_bar(self.verbose, stage, n_epochs) as progress:
-                epochs = Epochs(fit_task, progress)
-                history = run(planned, interrupts=Interrupts(), epochs=epochs)
-        except NonFiniteLossError as error:
-            values = ", ".join(f"{name}={getattr(self, name)}" for name in lower)
-            raise ValueError(
-                f"The {loss} is not a finite number, even after lowering the learning "
-                f"rate: {values}. Lower {'it further' if len(lower) == 1 else 'them'} "
-                "or look for extreme values in X."
-            ) from error
-        self._record(history, loss)
-
-    def _warn_of_interrupt(self):
-        warnings.warn(
-            f"Training interrupted by user after {self.n_iter_} epochs: the best "
-            "weights so far are used.",
-            UserWarning,
-            stacklevel=2,
-        )
-
-    def _record(self, history, loss):
-        """Keep the curves of a training; warn where it ended early."""
-        self.loss_curve_ = history.loss_curve
-        self.validation_loss_curve_ = history.validation_loss_curve
-        self.n_iter_ = len(history.loss_curve)
-        if history.interrupted:
-            self._warn_of_interrupt()
-        elif not (history.converged or history.stopped):
-            warnings.warn(
-                f"The {loss} was still falling at max_iter={self.max_iter} epochs. "
-                "Raise max_iter, or tol to stop earlier.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
 
 
 class NetworkTransformer(RowTransformer):
@@ -222,8 +156,7 @@ class NetworkTransformer(RowTransformer):
         X = validate_rows(self, X, reset=False)
         return forward_in_blocks(
             self.network_,
-            lambda rows: dense_rows(X, rows),
-            X.shape[0],
+            Blocks(lambda rows: dense_rows(X, rows), X.shape[0]),
             device=resolve_device(self.device),
             dtype=precision_of(X),
         )

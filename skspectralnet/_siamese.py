@@ -5,26 +5,26 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 from sklearn.utils import check_random_state
 
+from skspectralnet import _defaults
 from skspectralnet._constraints import known_pairs
-from skspectralnet._eigen import graph_eigenpairs
 from skspectralnet._estimator import NetworkTransformer, layer_sizes
-from skspectralnet._graph import nearest_neighbors, symmetric_graph
 from skspectralnet._losses import (
     heavy_tailed_loss,
     margin_loss,
     reconstruction_loss,
 )
 from skspectralnet._network import ACTIVATIONS, MLP, BatchNormMLP, RowMap
+from skspectralnet._pairs import (
+    Pairs,
+    Start,
+    find_pairs,
+    neighbor_differences,
+    spectral_start,
+)
 from skspectralnet._rows import (
-    Rows,
-    center_and_scale,
-    distinct_rows,
     in_memory,
-    standardised,
     validate_rows,
 )
 from skspectralnet._tensors import (
@@ -43,34 +43,13 @@ from skspectralnet._validation import (
     share,
 )
 
-_MAX_COMPONENTS = 10
-# neighbors_algorithm="auto": exact neighbours up to so many rows
-# (benchmarks/neighbors.py).
-_EXACT_ROWS = 20_000
-# hidden_layer_sizes=None: the units that so many rows are worth.
-_HIDDEN_LAYERS = {5000: (512, 256, 256), 0: (128, 128, 128)}
-# An epoch is at least a step for so many rows, between these two, so that few rows are
-# learned at all ...
-_ROWS_PER_STEP, _MIN_EPOCH_STEPS, _ENOUGH_EPOCH_STEPS = 100, 5, 30
-# ... and at most that many steps, so that its cost does not follow n.
-_MAX_EPOCH_STEPS = 100
-# noise="auto": from so many rows on, where the network would learn their places by
-# heart (benchmarks/siamese.py).
-_NOISE_ROWS, _NOISE = 5000, 0.5
-# precision="auto": neighbours that lie closer, of rows of size 1, are not told apart by
-# the eight bits of bfloat16.
-_COARSE = 0.1
-# Rows that stand for all in both.
-_SAMPLED_ROWS = 2000
 # Rows of the batch that each anchor is held against: as good as all of them and much
 # cheaper (benchmarks/siamese.py).
 _NEGATIVES = 64
-# init="spectral": training begins where the eigenvectors of the neighbour graph of at
-# most so many rows are, after a sixth of its epochs once more. Their standard deviation
-# is three times the distance at which a heavy tail pulls most, or .3 of the margin.
-_START_ROWS, _START_SHARE, _START_SIZE, _MARGIN_SHARE = 20_000, 6, 3.0, 0.3
-# Parts of that graph with a smaller share of its rows say nothing about the others.
-_LEAST_PART = 0.01
+# init="spectral": a sixth of the epochs once more, before the others, teach the network
+# where the eigenvectors of the neighbour graph are. Their standard deviation is three
+# times the distance at which a heavy tail pulls most, or .3 of the margin.
+_START_SHARE, _START_SIZE, _MARGIN_SHARE = 6, 3.0, 0.3
 # Of what is known about pairs, so many pairs of each kind join a step.
 _KNOWN_PAIRS = 256
 # Fewer held-out rows say too little; more cost more than they say.
@@ -90,19 +69,13 @@ class _Task(NamedTuple):
     device: torch.device
 
 
-class _Pairs(NamedTuple):
-    """Rows and which of them attract each other."""
+class _Goal(NamedTuple):
+    """A network and the start that it is to learn."""
 
-    rows: Rows
-    partners: np.ndarray  # (n_samples, k) int64
-    constraints: object  # Constraints or None
-
-
-class _Start(NamedTuple):
-    """Where some rows are to be when training begins."""
-
-    rows: np.ndarray  # (s,)
-    places: np.ndarray  # (s, n_components), float32, of standard deviation 1
+    network: torch.nn.Module
+    pairs: Pairs
+    start: Start
+    task: _Task
 
 
 class SiameseEmbedding(NetworkTransformer):
@@ -368,53 +341,40 @@ class SiameseEmbedding(NetworkTransformer):
         device = resolve_device(self.device)
         rng = check_random_state(self.random_state)
         constraints = known_pairs(X.shape[0], **known)
-        pairs = self._find_pairs(X, constraints, rng)
-        self.n_components_ = self.n_components
-        if self.n_components == "auto":
-            self.n_components_ = min(_MAX_COMPONENTS, X.shape[1])
+        search = self.n_neighbors, self.neighbors_algorithm
+        pairs = find_pairs(X, *search, constraints, rng)
+        n_components = self.n_components
+        if n_components == "auto":
+            n_components = min(_defaults.MAX_SIAMESE_COMPONENTS, X.shape[1])
+        trainer = self._trainer(fit_task, "noise")
         with gradients(device):
-            network = self._train(pairs, device, rng, fit_task)
+            network, history = self._train(pairs, n_components, device, rng, trainer)
+        self.n_components_ = n_components
+        self.n_neighbors_ = pairs.n_neighbors
+        self.graph_recall_ = pairs.recall
+        self.loss_curve_ = history.loss_curve
+        self.validation_loss_curve_ = history.validation_loss_curve
+        self.n_iter_ = len(history.loss_curve)
         self.network_ = RowMap(pairs.rows.center, pairs.rows.scale, network.folded())
 
-    def _find_pairs(self, X, constraints, rng):
-        """The neighbours of all rows; sets `n_neighbors_` and `graph_recall_`."""
-        rows = Rows(X, *center_and_scale(X))
-        points = standardised(rows)
-        first = inverse = np.arange(len(rows))
-        if not sparse.issparse(points):
-            # Copies of a row would fill its list and teach nothing.
-            first, inverse = distinct_rows(points)
-        self.n_neighbors_ = min(self.n_neighbors, len(first) - 1)
-        if self.n_neighbors_ == 0:  # all rows are equal
-            self.graph_recall_ = 1.0
-            return _Pairs(rows, first[inverse][:, None], constraints)
-        found = nearest_neighbors(
-            points if len(first) == len(rows) else points[first],
-            self.n_neighbors_,
-            algorithm=self.neighbors_algorithm,
-            exact_rows=_EXACT_ROWS,
-            random_state=rng,
-        )
-        self.graph_recall_ = found.recall
-        partners = first[found.indices][inverse]
-        if constraints is not None:
-            partners = constraints.overrule(partners)
-        return _Pairs(rows, partners, constraints)
-
-    def _train(self, pairs, device, rng, fit_task):
-        """A trained network; sets the curves."""
-        n_samples = len(pairs.rows)
+    def _train(self, pairs, n_components, device, rng, trainer):
+        """A trained network and its History."""
         generator = torch_generator(rng)
-        order = rng.permutation(n_samples)
+        order = rng.permutation(len(pairs.rows))
         n_held_out = count_held_out(
-            n_samples,
+            len(order),
             self.validation_fraction * self.early_stopping,
             least=_MIN_HELD_OUT,
             most=_MAX_HELD_OUT,
         )
-        task = self._task(pairs, n_samples - n_held_out, device)
-        network = self._new_network(pairs.rows, generator).to(device)
-        anchors, noise = order[n_held_out:], GaussianNoise(task.noise, generator)
+        held_out, anchors = order[:n_held_out], order[n_held_out:]
+        task = self._task(pairs, len(anchors), device)
+        network = self._new_network(pairs.rows, n_components, generator).to(device)
+        noise = GaussianNoise(task.noise, generator)
+        start, n_before = None, 0
+        if self.init == "spectral":
+            start = spectral_start(pairs, n_components, rng)
+            n_before = -(-self.max_iter // _START_SHARE)
 
         def epoch_losses():
             for _ in range(task.n_steps):
@@ -422,144 +382,71 @@ class SiameseEmbedding(NetworkTransformer):
                 yield _pair_loss(network, pairs, chosen, task, rng, noise)
 
         def validate():
-            return _held_out_loss(network, pairs, order[:n_held_out], task)
+            return _held_out_loss(network, pairs, held_out, task)
 
         watch = validate if n_held_out else None
-        n_before = -(-self.max_iter // _START_SHARE) if self.init == "spectral" else 0
+        goal = None if start is None else _Goal(network, pairs, start, task)
 
-        def run(schedule, interrupts, epochs):
-            if self.init == "spectral":
-                start = _spectral_start(pairs, self.n_components_, rng)
-                begin = schedule._replace(max_iter=n_before)
-                begun = _begin(
-                    network,
-                    pairs,
-                    start,
-                    task,
-                    begin,
-                    generator,
-                    interrupts=interrupts,
-                    epochs=epochs.untold(),
-                )
-                if not begun:
-                    return History(
-                        loss_curve=[],
-                        validation_loss_curve=[] if n_held_out else None,
-                        converged=False,
-                        interrupted=True,
-                        stopped=False,
-                    )
-            return train(
-                network,
-                epoch_losses,
-                schedule,
-                validate=watch,
-                interrupts=interrupts,
-                epochs=epochs,
-            )
+        def training(schedule, *, interrupts, epochs):
+            if goal is not None:
+                hooks = {"interrupts": interrupts, "epochs": epochs.untold()}
+                first = schedule._replace(max_iter=n_before)
+                if not _begin(goal, first, generator, **hooks):
+                    return _not_trained(watch)
+            hooks = {"interrupts": interrupts, "epochs": epochs}
+            return train(network, epoch_losses, schedule, validate=watch, **hooks)
 
-        self._run_training(
-            fit_task,
-            run,
-            "siamese",
-            "siamese loss",
-            lower=("learning_rate_init", "noise"),
-            n_untold=n_before,
-            policy="one_cycle",
-            n_steps=task.n_steps,
-        )
-        return network
+        plan = {"policy": "one_cycle", "n_steps": task.n_steps, "n_untold": n_before}
+        return network, trainer.run(training, "siamese", "siamese loss", **plan)
 
     def _task(self, pairs, n_rows, device):
         """Resolve what the number of rows decides."""
-        batch_size = self.batch_size
+        batch_size, noise = self.batch_size, self.noise
         if batch_size == "auto":
-            batch_size = int(np.clip(n_rows // 4, 64, 256))
+            batch_size = _defaults.siamese_batch_size(n_rows)
         batch_size = min(batch_size, n_rows)
-        least = np.clip(n_rows // _ROWS_PER_STEP, _MIN_EPOCH_STEPS, _ENOUGH_EPOCH_STEPS)
-        n_steps = np.clip(-(-n_rows // batch_size), least, _MAX_EPOCH_STEPS)
-        apart = _differences(pairs)
+        if noise == "auto":
+            noise = _defaults.siamese_noise(len(pairs.rows))
+        apart = neighbor_differences(pairs)
         return _Task(
             loss=self.loss,
             margin=float(self.margin),
             repulsion=float(self.repulsion),
             bfloat16=self._low_precision(apart, device),
-            noise=self._noise_share(len(pairs.rows)) * np.sqrt(np.mean(apart**2)),
+            noise=float(noise) * np.sqrt(np.mean(apart**2)),
             batch_size=batch_size,
-            n_steps=int(n_steps),
+            n_steps=_defaults.siamese_steps(n_rows, batch_size),
             device=device,
         )
 
-    def _noise_share(self, n_rows):
-        if self.noise == "auto":
-            return _NOISE if n_rows >= _NOISE_ROWS else 0.0
-        return float(self.noise)
-
     def _low_precision(self, apart, device):
-        if self.precision == "auto" and np.quantile(apart, 0.1) < _COARSE:
+        if self.precision == "auto" and not _defaults.told_apart_by_bfloat16(apart):
             return False
         return takes_bfloat16(self.precision, device)
 
-    def _new_network(self, rows, generator):
+    def _new_network(self, rows, n_components, generator):
         """The perceptron with random weights, on the CPU."""
         hidden = self.hidden_layer_sizes
         if hidden is None:
-            hidden = next(h for n, h in _HIDDEN_LAYERS.items() if len(rows) >= n)
-        sizes = [rows.X.shape[1], *layer_sizes(hidden), self.n_components_]
+            hidden = _defaults.siamese_layers(len(rows))
+        sizes = [rows.X.shape[1], *layer_sizes(hidden), n_components]
         return BatchNormMLP(MLP(sizes, self.activation, generator))
 
 
-def _differences(pairs):
-    """Root mean square difference, per column, of some rows to each neighbour."""
-    chosen = np.linspace(0, len(pairs.rows) - 1, min(len(pairs.rows), _SAMPLED_ROWS))
-    chosen = chosen.astype(np.int64)
-    partners = pairs.partners[chosen]  # (s, k)
-    near = pairs.rows.batch(partners.ravel())
-    apart = near - np.repeat(pairs.rows.batch(chosen), partners.shape[1], axis=0)
-    return np.sqrt(np.mean(np.square(apart), axis=1))
+def _not_trained(validate):
+    """The History of a training that Ctrl-C ended before its first epoch."""
+    return History(
+        loss_curve=[],
+        validation_loss_curve=None if validate is None else [],
+        converged=False,
+        interrupted=True,
+        stopped=False,
+    )
 
 
-def _spectral_start(pairs, n_components, rng):
-    r"""Eigenvectors of the neighbour graph, in as many dimensions as asked for.
-
-    As many as `n_components` beyond those of eigenvalue 0, of which every connected
-    part of the graph has one: the parts are told apart, and each is unfolded. More
-    than `n_components` are brought to them by a random orthogonal projection.
-
-    Returns
-    -------
-    _Start or None
-        Without the rows of small parts; None where all parts are small.
-    """
-    rows, partners = np.arange(len(pairs.rows)), pairs.partners
-    if len(rows) > _START_ROWS:
-        rows = np.sort(rng.permutation(len(rows))[:_START_ROWS])
-        k = partners.shape[1]
-        points = pairs.rows.batch(rows)
-        partners = nearest_neighbors(points, k, algorithm="exact", random_state=rng)[0]
-    graph = symmetric_graph(partners, np.ones(partners.shape))
-    parts = connected_components(graph, directed=False)[1]
-    sizes = np.bincount(parts)
-    large = np.flatnonzero(sizes[parts] >= max(2, _LEAST_PART * len(rows)))
-    if len(large) == 0:
-        return None
-    n_vectors = min(len(np.unique(parts[large])) + n_components, len(large))
-    graph = sparse.csr_array(graph[large][:, large])
-    vectors = graph_eigenpairs(graph, n_vectors, "random_walk", rng).vectors[:, 1:]
-    if n_vectors - 1 > n_components:
-        normal = rng.normal(size=(n_vectors - 1, n_components))
-        vectors = vectors @ np.linalg.qr(normal)[0]
-    size = vectors.std(axis=0)
-    vectors = np.clip(vectors / np.where(size > 0, size, 1.0), -5.0, 5.0)
-    places = np.zeros((len(large), n_components), dtype=np.float32)
-    places[:, : vectors.shape[1]] = vectors
-    return _Start(rows[large], places)
-
-
-def _begin(network, pairs, start, task, schedule, generator, *, interrupts, epochs):
+def _begin(goal, schedule, generator, **hooks):
     """Teach the network its start by regression; return False at Ctrl-C."""
-    if start is None:
-        return True
+    network, pairs, start, task = goal
     size = _START_SIZE
     if task.loss == "contrastive":
         size = _MARGIN_SHARE * task.margin
@@ -575,12 +462,11 @@ def _begin(network, pairs, start, task, schedule, generator, *, interrupts, epoc
 
     noise = GaussianNoise(task.noise, generator)
     n_rows = 2 * task.batch_size  # as in a later step
-    n_steps = max(task.n_steps, _ENOUGH_EPOCH_STEPS)
+    n_steps = max(task.n_steps, _defaults.SIAMESE_STEPS[1])
     schedule = schedule._replace(
         tol=0.0, n_iter_no_change=schedule.max_iter, n_steps=n_steps
     )
-    begun = train(network, losses, schedule, interrupts=interrupts, epochs=epochs)
-    return not begun.interrupted
+    return not train(network, losses, schedule, **hooks).interrupted
 
 
 def _outputs(network, pairs, rows, task, noise):

@@ -1,6 +1,7 @@
 """The only border between numpy and torch: devices, generators, blocks of rows."""
 
 import copy
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -163,16 +164,16 @@ def in_bfloat16(module, inputs):
 _CACHED_ROWS = 1024
 
 
+class Blocks(NamedTuple):
+    """Rows to read a block at a time: the workspace does not grow with them."""
+
+    read: object  # callable: a slice -> the rows of that slice as an array
+    n_rows: int
+    size: int = 8192
+
+
 def forward_in_blocks(
-    module,
-    read_block,
-    n_rows,
-    *,
-    device,
-    method="forward",
-    weights=None,
-    dtype=np.float64,
-    block_size=8192,
+    module, blocks, *, device, method="forward", weights=None, dtype=np.float64
 ):
     """Apply a module to rows, a block at a time.
 
@@ -181,9 +182,7 @@ def forward_in_blocks(
     module : torch.nn.Module
         On the CPU; maps a float64 tensor of shape (b, n_features) to one of shape
         (b, n_outputs), each row on its own.
-    read_block : callable
-        ``read_block(slice)`` returns the rows of that slice as an array.
-    n_rows : int
+    blocks : Blocks
     device : torch.device
     method : str, default="forward"
         What of the module to apply.
@@ -191,8 +190,6 @@ def forward_in_blocks(
         The outputs are multiplied by them, in float64.
     dtype : dtype, default=float64
         Of what is returned.
-    block_size : int, default=8192
-        Rows read at once: the workspace does not grow with `n_rows`.
 
     Returns
     -------
@@ -201,10 +198,10 @@ def forward_in_blocks(
     device = torch.device(device)
     if device.type != "cpu":  # a copy: the stored module stays on the CPU
         module = copy.deepcopy(module).to(device)
-    apply, outputs = getattr(module, method), None
+    apply, outputs, n_rows = getattr(module, method), None, blocks.n_rows
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-        for start in range(0, n_rows, block_size):
-            block = read_block(slice(start, min(start + block_size, n_rows)))
+        for start in range(0, n_rows, blocks.size):
+            block = blocks.read(slice(start, min(start + blocks.size, n_rows)))
             for first in range(0, len(block), _CACHED_ROWS):
                 part = block[first : first + _CACHED_ROWS]
                 tensor = to_tensor(part, device=device, dtype=torch.float64)

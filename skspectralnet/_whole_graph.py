@@ -1,13 +1,15 @@
 """The spectral stage on one graph of all rows: edges, regression, alignment."""
 
+import warnings
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy import linalg, sparse
-from torch.nn import functional as F
+from scipy import linalg
+from sklearn.exceptions import ConvergenceWarning
 
-from skspectralnet._affinity import gamma_of_scales, self_tuning_weights
+from skspectralnet._defaults import graph_layers
 from skspectralnet._eigen import (
     RitzPairs,
     cut_at_gap,
@@ -20,23 +22,26 @@ from skspectralnet._eigen import (
     residuals,
     subspace_bound,
 )
-from skspectralnet._graph import nearest_neighbors, squared_lengths, symmetric_graph
-from skspectralnet._losses import (
-    LOSSES,
-    SMOOTHNESS,
-    edge_form,
-    regression_loss,
-    row_gram,
+from skspectralnet._losses import SMOOTHNESS, regression_loss
+from skspectralnet._neighbor_graph import build_graphs
+from skspectralnet._network import MLP, placed_mlp
+from skspectralnet._spectral import (
+    GUARD_OUTPUTS,
+    STEPS,
+    SpectralFit,
+    joint_loss,
 )
-from skspectralnet._network import MLP, orthonormalizer, placed_mlp
-from skspectralnet._tensors import forward_in_blocks, to_tensor
+from skspectralnet._tensors import (
+    torch_generator,
+)
+from skspectralnet._trainer import warn_of_interrupt
 from skspectralnet._training import train
 
 # Eigenvectors learned beside those asked for, and eigenvalues known beyond them to
 # find a gap.
 _GUARDS, _BEYOND = 2, 8
-# Outputs beside the components where there are no eigenvectors to learn.
-_RANDOM_GUARDS = 5
+# A squared Grassmann distance that deserves a warning, as a share of the largest.
+_FAR = 0.1
 # Rows of a step of regression; each is one end of an edge.
 _REGRESSION_ROWS = 512
 # Of the closed form of the last layer, relative to each feature.
@@ -46,7 +51,7 @@ _STEPS_POWER, _STEPS_SHARE, _LEAST_STEPS, _MOST_STEPS = 0.75, 30.0, 1, 80
 # Steps and rows of an epoch of the spectral loss, and those that decide when it ends.
 _EPOCH_STEPS, _MONITORED_EDGES = 25, 4096
 # Polishing: epochs, and the learning rate as a share of the one given.
-POLISH_EPOCHS, _POLISH_RATE = 10, 0.02
+_POLISH_EPOCHS, _POLISH_RATE = 10, 0.02
 
 
 class ApproximationError(NamedTuple):
@@ -84,7 +89,7 @@ class ApproximationError(NamedTuple):
 
 
 class GraphFit(NamedTuple):
-    """What the stage has learned."""
+    """A network with its aligned outputs."""
 
     mlp: MLP  # with the constant before its outputs
     pairs: RitzPairs  # the trivial one, then ascending
@@ -100,154 +105,100 @@ class Polished(NamedTuple):
     interrupted: bool
 
 
-class EdgeBatch(NamedTuple):
-    """Both ends of some edges: rows i of the first half belong to those of the second.
-
-    The functions u = s y have the same difference form for every Laplacian.
-    """
-
-    inputs: torch.Tensor  # (2 e, n_inputs)
-    nodes: torch.Tensor  # (2 e,) int64
-    scales: torch.Tensor  # (2 e, 1), s: ones, or the root of mean over own degree
-    masses: torch.Tensor  # (2 e,), of u in the inner product
-
-    def functions(self, outputs):
-        """The outputs with a constant before them, scaled: (2 e, 1 + q), float64."""
-        outputs = F.pad(outputs.to(torch.float64), (1, 0), value=1.0)
-        return outputs * self.scales
-
-
-class GraphReader:
-    r"""Draws edges of one graph of all rows, each as often as its weight.
-
-    An end of a drawn edge is row i with probability :math:`d_i / \sum d`. The mean of
-    :func:`~skspectralnet._losses.edge_form` over the draws is the Laplacian form of
-    the whole graph, and that of :func:`~skspectralnet._losses.row_gram` the Gram
-    matrix in its inner product, both divided by the total mass (times the mean degree
-    for ``"unnormalized"``): no bias from the batch.
+def fit(inputs, points, task, constraints, trainer, rng):
+    """Learn the eigenvectors of one graph of all rows.
 
     Parameters
     ----------
-    inputs : Rows
-        What the network sees.
-    nodes : ndarray of int of shape (n_nodes,)
-        The rows of `inputs` that the graph joins.
-    graph : CSR array of shape (n_nodes, n_nodes)
-        Symmetric; every row has an edge.
-    task : SpectralTask
-    """
-
-    def __init__(self, inputs, nodes, graph, task):
-        self.inputs, self.nodes, self.graph, self.task = inputs, nodes, graph, task
-        upper = sparse.triu(graph, k=1).tocoo()
-        self.ends = np.stack(upper.coords)  # (2, n_edges)
-        self.shares = np.cumsum(upper.data)
-        self.shares /= self.shares[-1]
-        self.degrees = np.asarray(graph.sum(axis=1)).ravel()
-        relative = self.degrees.mean() / self.degrees
-        ones = np.ones_like(relative)
-        symmetric = task.laplacian == "symmetric"
-        self._scales = np.sqrt(relative) if symmetric else ones
-        self._masses = relative if task.laplacian == "unnormalized" else ones
-
-    def draw(self, n_edges, generator):
-        """Numbers of some edges, by weight, with replacement."""
-        places = torch.rand(
-            n_edges, generator=generator, dtype=torch.float64, device="cpu"
-        ).numpy()
-        edges = np.searchsorted(self.shares, places, side="right")
-        return np.minimum(edges, len(self.shares) - 1)
-
-    def read(self, edges):
-        """The EdgeBatch of some edges."""
-        nodes = self.ends[:, edges].ravel()
-        return EdgeBatch(
-            self.tensor(self.read_inputs(nodes), torch.float32),
-            self.tensor(nodes, torch.int64),
-            self.tensor(self._scales[nodes, None], torch.float64),
-            self.tensor(self._masses[nodes], torch.float64),
-        )
-
-    def read_inputs(self, nodes):
-        """What the network sees of some nodes, (b, n_inputs)."""
-        return self.inputs.batch(self.nodes[nodes])
-
-    def tensor(self, array, dtype):
-        """A copy on the device of the task."""
-        return to_tensor(array, device=self.task.device, dtype=dtype)
-
-    def outputs(self, mlp, method="forward"):
-        """What a network makes of all nodes, (n_nodes, n_outputs), float64."""
-        return forward_in_blocks(
-            mlp.double(),
-            self.read_inputs,
-            len(self.nodes),
-            device=self.task.device,
-            method=method,
-        )
-
-
-def neighbor_affinity(points, affinity, n_neighbors, *, gamma, random_state):
-    """The symmetric graph of all rows and their nearest neighbours.
-
-    Parameters
-    ----------
-    points : {ndarray, CSR array} of shape (n_samples, n_features)
-    affinity : {"self_tuning", "nearest_neighbors", "rbf"}
-        ``"rbf"`` between neighbours only, here.
-    n_neighbors : int
-        Below n_samples.
-    gamma : float or None
-        Of ``"rbf"``, in units of one over a squared distance; None takes the median
-        distance to the last neighbour.
-    random_state : RandomState
+    inputs, points : Rows
+    task : GraphTask
+    constraints : Constraints or None
+    trainer : Trainer
+    rng : RandomState
 
     Returns
     -------
-    CSR array of shape (n_samples, n_samples)
+    SpectralFit
     """
-    found = nearest_neighbors(points, n_neighbors, random_state=random_state)
-    if affinity == "nearest_neighbors":
-        return symmetric_graph(found.indices, np.ones(found.indices.shape))
-    squared = torch.from_numpy(squared_lengths(points, found.indices))
-    if affinity == "self_tuning":
-        weights = self_tuning_weights(torch.from_numpy(found.indices), squared)
+    generator = torch_generator(rng)
+    with trainer.stage("neighbor graph"):
+        graphs = build_graphs(inputs, points, task, constraints, rng)
+    with trainer.stage("eigenvectors"):
+        pairs = exact_pairs(graphs.solved, rng)
+    if task.init == "spectral":
+        found, history = _learn_pairs(graphs, pairs, generator, trainer)
     else:
-        gamma = gamma_of_scales(squared.amax(dim=1)) if gamma is None else gamma
-        weights = torch.exp(-gamma * squared)
-    return symmetric_graph(found.indices, weights.numpy())
+        found, history = _learn_edges(graphs, pairs, generator, trainer)
+    _warn_of(found, pairs, task)
+    mlp, ritz, largest_degree, error = found
+    return SpectralFit(mlp, ritz, largest_degree, history, graphs.n_neighbors, error)
 
 
-def overruled(graph, nodes, inverse, constraints, n_neighbors, random_state):
-    """A graph without the edges between rows known to be apart, and with known ones.
+def _learn_pairs(graphs, pairs, generator, trainer):
+    """Regression on exact eigenvectors, then polishing; a GraphFit and the History."""
+    task = graphs.solved.task
+    targets = regression_targets(pairs, task)
+    mlp = new_network(graphs.solved, len(targets.eigenvalues), generator)
+    max_iter = trainer.schedule.max_iter
+    with trainer.stage("spectral map", max_iter) as stage:
+        history = stage.run(
+            partial(regress, graphs.solved, targets, mlp, generator=generator),
+            "spectral map",
+            "regression loss",
+            policy="one_cycle",
+            n_steps=epoch_steps(len(graphs.solved.nodes)),
+            tol=0.0,
+            n_iter_no_change=max_iter,
+        )
+    with trainer.stage("alignment", _POLISH_EPOCHS) as stage:
+        hooks = {"generator": generator, **stage.hooks()}
+        best = polished(graphs.whole, mlp, pairs, trainer.schedule, **hooks)
+    if best.interrupted:
+        warn_of_interrupt(len(history.loss_curve))
+    return best.fit, history
 
-    Rows that belong together get edges of weight 1 to about `n_neighbors` random ones
-    of their group, not to all: a graph of all pairs would grow with their square.
 
-    Parameters
-    ----------
-    graph : CSR array of shape (n_nodes, n_nodes)
-    nodes : ndarray of int of shape (n_nodes,)
-        Row of each node.
-    inverse : ndarray of int of shape (n_samples,)
-        Node of each row.
-    constraints : Constraints
-    n_neighbors : int
-    random_state : RandomState
-    """
-    coo = graph.tocoo()
-    rows, columns = coo.coords
-    kept = ~constraints.rows_apart(nodes[rows], nodes[columns])
-    n_pairs = n_neighbors * int(np.sum(constraints.groups >= 0))
-    pairs = inverse[constraints.sample_together(n_pairs, random_state)]
-    pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
-    first, second = pairs.T
-    known = sparse.coo_array((np.ones(len(pairs)), (first, second)), shape=graph.shape)
-    known = sparse.csr_array(known + known.T)
-    others = sparse.csr_array(
-        (coo.data[kept], (rows[kept], columns[kept])), shape=graph.shape
-    )
-    return sparse.csr_array(others - others.multiply(known) + known)
+def _learn_edges(graphs, pairs, generator, trainer):
+    """The spectral loss from random weights; a GraphFit and the History."""
+    whole, task = graphs.whole, graphs.whole.task
+    # The constant before the outputs is the first of the components.
+    mlp = new_network(whole, task.n_components + GUARD_OUTPUTS - 1, generator)
+    with trainer.stage("spectral map", trainer.schedule.max_iter) as stage:
+        history = stage.run(
+            partial(fit_edges, whole, mlp, generator=generator),
+            "spectral map",
+            "spectral loss",
+            tol=task.tol,
+            n_iter_no_change=task.n_iter_no_change,
+        )
+    with trainer.stage("alignment"):
+        exact = pairs if graphs.solved is whole else None
+        return align_to_graph(whole, mlp, exact), history
+
+
+def _warn_of(found, pairs, task):
+    """Warn where components of the graph or eigenvectors were not learned."""
+    error, n_components = found.error, task.n_components
+    if pairs.n_connected > n_components:
+        warnings.warn(
+            f"The graph has {pairs.n_connected} connected components, each with an "
+            f"eigenvector of eigenvalue 0; only {n_components} of these are learned, "
+            "for the largest components. Raise n_components or n_neighbors to have "
+            "them all.",
+            UserWarning,
+            stacklevel=2,
+        )
+    elif len(found.pairs.eigenvalues) < n_components or error.distance is None:
+        return
+    elif error.distance > _FAR * error.n_vectors:
+        warnings.warn(
+            "The learned eigenvectors are not those of the graph: their squared "
+            f"Grassmann distance is {error.distance:.2g}, of at most "
+            f"{error.n_vectors} (approximation_error_). Raise max_iter or "
+            "hidden_layer_sizes, or ask for fewer components.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
 
 
 def epoch_steps(n_rows):
@@ -277,21 +228,20 @@ def regression_targets(pairs, task):
     return pairs._replace(eigenvalues=values, vectors=vectors[:, varying])
 
 
-def n_outputs(task):
-    """Outputs of a network without targets: the components asked for, and guards."""
-    return task.n_components + _RANDOM_GUARDS
-
-
-def new_network(reader, hidden_layer_sizes, n_outputs, activation, generator):
+def new_network(reader, n_outputs, generator):
     """A perceptron with random weights, its first layer placed at rows of the graph.
 
     Returns
     -------
     MLP
     """
-    layers, n_nodes = (*hidden_layer_sizes, n_outputs), len(reader.nodes)
-    mlp = placed_mlp(reader.read_inputs, n_nodes, layers, activation, generator)
-    return mlp.to(reader.task.device)
+    task, n_nodes = reader.task, len(reader.nodes)
+    hidden = task.hidden_layer_sizes
+    if hidden is None:
+        hidden = graph_layers(n_nodes)
+    layers = (*hidden, n_outputs)
+    mlp = placed_mlp(reader.read_inputs, n_nodes, layers, task.activation, generator)
+    return mlp.to(task.device)
 
 
 def regress(reader, targets, mlp, schedule, *, generator, **hooks):
@@ -383,7 +333,7 @@ def fit_edges(reader, mlp, schedule, *, generator, n_steps=_EPOCH_STEPS, **hooks
     """
     task, n_edges = reader.task, max(reader.task.batch_size // 2, 1)
     mlp.to(task.device)
-    loss_of = joint_loss if task.orthonorm == "joint" else alternating_loss
+    loss_of = STEPS[task.orthonorm]
 
     def batches():
         while True:
@@ -415,7 +365,7 @@ def polished(reader, mlp, pairs, schedule, *, generator, **hooks):
     schedule : Schedule
     generator : torch.Generator
     **hooks
-        `interrupts` and `epochs` of the training, of `POLISH_EPOCHS` at most.
+        `interrupts` and `epochs` of the training, of `_POLISH_EPOCHS` at most.
 
     Returns
     -------
@@ -426,10 +376,10 @@ def polished(reader, mlp, pairs, schedule, *, generator, **hooks):
     n_steps = min(epoch_steps(len(reader.nodes)), _EPOCH_STEPS)
     candidate = MLP.from_arrays(mlp.to_arrays()).float()
     schedule = schedule._replace(
-        max_iter=POLISH_EPOCHS,
+        max_iter=_POLISH_EPOCHS,
         learning_rate=_POLISH_RATE * schedule.learning_rate,
         tol=0.0,
-        n_iter_no_change=POLISH_EPOCHS,
+        n_iter_no_change=_POLISH_EPOCHS,
         policy="one_cycle",
         n_steps=n_steps,
     )
@@ -450,32 +400,6 @@ def polished(reader, mlp, pairs, schedule, *, generator, **hooks):
     best, fit = (mlp, fits[0]) if before <= after else (candidate, fits[1])
     error = fit.error._replace(distance_before_polish=fits[0].error.distance)
     return Polished(best, fit._replace(error=error), history.interrupted)
-
-
-def joint_loss(mlp, batches, task):
-    """The loss of the next edges, orthonormalised by their own factor."""
-    batch = next(batches)
-    U = batch.functions(mlp(batch.inputs))
-    return _loss(U, batch.masses, orthonormalizer(U, batch.masses), task)
-
-
-def alternating_loss(mlp, batches, task):
-    """The loss of the next edges, orthonormalised by the factor of those before."""
-    with torch.no_grad():
-        other = next(batches)
-        U = other.functions(mlp(other.inputs))
-        matrix = orthonormalizer(U, other.masses)
-    batch = next(batches)
-    U = batch.functions(mlp(batch.inputs))
-    return _loss(U, batch.masses, matrix, task)
-
-
-def _loss(U, masses, matrix, task):
-    """The spectral loss of orthonormalised functions; 1 for each that is lost."""
-    missing = edge_form(U) - row_gram(U, masses)
-    form = matrix.T @ missing @ matrix
-    eye = torch.eye(len(form), dtype=form.dtype, device=form.device)
-    return LOSSES[task.loss](form + eye)
 
 
 def align_to_graph(reader, mlp, pairs):

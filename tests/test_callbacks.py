@@ -24,7 +24,7 @@ from skspectralnet import (
     SpectralNetClustering,
     SpectralNetEmbedding,
 )
-from skspectralnet._embedding import _BATCH_STAGES, _GRAPH_STAGES
+from skspectralnet._base import _BATCH_STAGES, _GRAPH_STAGES
 
 callback = pytest.importorskip(
     "sklearn.callback", reason="scikit-learn has callbacks since 1.9"

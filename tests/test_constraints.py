@@ -9,8 +9,8 @@ from numpy.testing import assert_array_equal
 from skspectralnet._constraints import (
     checked_labels,
     draw_rows,
-    known_of_rows,
     known_pairs,
+    of_rows,
 )
 
 UNKNOWN = -1
@@ -361,9 +361,8 @@ def test_known_rows_are_drawn_first(global_random_seed):
 
 def test_what_is_known_of_some_rows_has_their_numbers():
     labels = np.array([-1, 0, -1, 1, -1, 0])
-    known = known_of_rows(
-        np.array([1, 3, 4]), 6, labels, must_link=[[4, 1], [0, 3]], cannot_link=None
-    )
+    constraints = known_pairs(6, labels, must_link=[[4, 1], [0, 3]], cannot_link=None)
+    known = of_rows(constraints, np.array([1, 3, 4])).given
     assert_array_equal(known["partial_labels"], [0, 1, -1])
     assert_array_equal(known["must_link"], [[2, 0]])
     assert known["cannot_link"].shape == (0, 2)

@@ -27,8 +27,10 @@ from skspectralnet import (
     SiameseEmbedding,
     SpectralNetClustering,
     SpectralNetEmbedding,
-    _embedding,
+    _batch_graph,
+    _defaults,
 )
+from skspectralnet._trainer import Trainer
 
 LAPLACIANS = ["random_walk", "symmetric", "unnormalized"]
 PACKAGE = str(Path(skspectralnet.__file__).parent)
@@ -412,8 +414,8 @@ def test_auto_metric_learner(cls, blobs, monkeypatch):
     assert isinstance(model.metric_learner_, SiameseEmbedding)
     assert model.metric_learner == "auto"
     assert_finds(model, X, y)
-    monkeypatch.setattr(_embedding, "_LEARNED_ROWS", 150)
-    monkeypatch.setattr(_embedding, "_PLAIN_COLUMNS", 3)
+    monkeypatch.setattr(_defaults, "LEARNED_ROWS", 150)
+    monkeypatch.setattr(_defaults, "PLAIN_COLUMNS", 3)
     model = make(cls, max_iter=2, **auto).fit(X)
     assert isinstance(model.metric_learner_, SiameseEmbedding)
     assert make(cls, **auto).fit(X[:, :3]).metric_learner_ is None  # few columns
@@ -499,13 +501,14 @@ def test_resolved_sizes(cls, blobs):
     ],
 )
 def test_resolved_patience(params, expected, blobs, monkeypatch):
-    seen, run = [], SpectralNetClustering._run_training
+    seen, run = [], Trainer.run
 
-    def spy(self, *args, **schedule):
-        seen.append((schedule["tol"], schedule["n_iter_no_change"]))
-        return run(self, *args, **schedule)
+    def spy(self, training, stage, *args, **schedule):
+        if stage == "spectral map":
+            seen.append((schedule["tol"], schedule["n_iter_no_change"]))
+        return run(self, training, stage, *args, **schedule)
 
-    monkeypatch.setattr(SpectralNetClustering, "_run_training", spy)
+    monkeypatch.setattr(Trainer, "run", spy)
     make(SpectralNetClustering, max_iter=2, **params).fit(blobs[0])
     assert seen == [expected]
 
@@ -521,8 +524,8 @@ def test_component_weights_formula(cls, laplacian, t, blobs, monkeypatch):
         seen.append(align(*args, **kwargs))
         return seen[-1]
 
-    align = _embedding.align
-    monkeypatch.setattr(_embedding, "align", spy)
+    align = _batch_graph.align
+    monkeypatch.setattr(_batch_graph, "align", spy)
     way = in_batches(cls)
     model = make(cls, laplacian=laplacian, diffusion_time=t, **way).fit(X)
     decays = model.eigenvalues_
@@ -532,7 +535,7 @@ def test_component_weights_formula(cls, laplacian, t, blobs, monkeypatch):
     assert_allclose(model.component_weights_, expected, rtol=1e-12)
     if t == "auto":
         last = 2 if cls is SpectralNetClustering else -1
-        kept = np.exp(-_embedding._AUTO_DECAY)
+        kept = np.exp(-_defaults.AUTO_DECAY)
         assert model.component_weights_[last] == pytest.approx(kept, rel=1e-3)
     else:
         assert model.diffusion_time_ == t

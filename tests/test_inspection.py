@@ -30,9 +30,11 @@ from skspectralnet import (
     SiameseEmbedding,
     SpectralNetClustering,
     SpectralNetEmbedding,
-    _embedding,
+    _batch_graph,
+    _neighbor_graph,
     inspection,
 )
+from skspectralnet._base import AsFitted
 from skspectralnet._eigen import eigengaps
 from skspectralnet.inspection import (
     AffinityDisplay,
@@ -119,6 +121,13 @@ def by_hand(model, eigenvalues):
     """A fitted model that says it has these eigenvalues."""
     model = clone(model).set_params(max_iter=1)
     vars(model).update(eigenvalues_=np.array(eigenvalues), n_clusters_=4)
+    model._fitted_with = AsFitted(
+        model.affinity,
+        model.gamma,
+        model.neighbors_in,
+        whole_graph=False,
+        n_trivial=int(getattr(model, "drop_first", False)),
+    )
     return model
 
 
@@ -152,7 +161,10 @@ def test_numbers_without_the_trivial_eigenvalue(new_axes):
     display = EigenvaluesDisplay.from_estimator(model, ax=new_axes())
     assert_array_equal(display.learned_.get_xdata(), [2, 3, 4])
     assert display.largest_gap == 3
-    model.set_params(drop_first=False)
+    model.set_params(drop_first=False)  # for the next fit
+    display = EigenvaluesDisplay.from_estimator(model, ax=new_axes())
+    assert display.largest_gap == 3
+    model = by_hand(SpectralNetEmbedding(3, drop_first=False), model.eigenvalues_)
     display = EigenvaluesDisplay.from_estimator(model, ax=new_axes())
     assert_array_equal(display.learned_.get_xdata(), [1, 2, 3])
     assert display.largest_gap == 2
@@ -383,13 +395,14 @@ def gaussian(points):
 def seen_graph(monkeypatch, model, X):
     """Fit a model; return the graph that its stage reads of all rows, and its rows."""
     readers = {}
-    for name in ("BatchReader", "GraphReader"):
-        cls = getattr(_embedding, name)
+    modules = {"BatchReader": _batch_graph, "GraphReader": _neighbor_graph}
+    for name, module in modules.items():
+        cls = getattr(module, name)
 
         def spy(*args, name=name, cls=cls):
             return readers.setdefault(name, cls(*args))
 
-        monkeypatch.setattr(_embedding, name, spy)
+        monkeypatch.setattr(module, name, spy)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.fit(X)

@@ -18,7 +18,9 @@ from sklearn.preprocessing import StandardScaler
 from skspectralnet import (
     SiameseEmbedding,
     SpectralNetClustering,
+    _defaults,
     _graph,
+    _pairs,
     _siamese,
     _tensors,
 )
@@ -142,8 +144,8 @@ def test_a_long_cluster_stays_whole(global_random_seed, rng):
 
 def start_of(X, n_components, seed=0, k=5):
     near = NearestNeighbors(n_neighbors=k).fit(X).kneighbors(return_distance=False)
-    pairs = _siamese._Pairs(Rows(X, *center_and_scale(X)), near, None)
-    return _siamese._spectral_start(pairs, n_components, np.random.RandomState(seed))
+    pairs = _pairs.Pairs(Rows(X, *center_and_scale(X)), near, None, near.shape[1], 1.0)
+    return _pairs.spectral_start(pairs, n_components, np.random.RandomState(seed))
 
 
 def test_start_is_the_eigenvectors_of_the_neighbour_graph(rng):
@@ -182,7 +184,7 @@ def test_start_leaves_out_small_parts(rng):
 
 def test_start_of_a_part_of_many_rows(rng, monkeypatch):
     X, t = curve(rng, 1500)
-    monkeypatch.setattr(_siamese, "_START_ROWS", 500)
+    monkeypatch.setattr(_pairs, "_MOST_ROWS", 500)
     start = start_of(X, 1, k=15)
     assert start.places.shape == (500, 1)
     assert len(np.unique(start.rows)) == 500
@@ -290,7 +292,7 @@ def test_half_of_the_rows_equal(loss, rng):
 @pytest.mark.parametrize(("n_features", "width"), [(1, 1), (4, 4), (300, None)])
 def test_width_follows_the_columns(n_features, width, rng):
     fitted = model("auto", max_iter=1).fit(rng.normal(size=(40, n_features)))
-    assert fitted.n_components_ == (width or _siamese._MAX_COMPONENTS)
+    assert fitted.n_components_ == (width or _defaults.MAX_SIAMESE_COMPONENTS)
     assert fitted.transform(np.zeros((2, n_features))).shape == (
         2,
         fitted.n_components_,
@@ -325,7 +327,7 @@ def test_many_rows_take_cells(monkeypatch, rng):
     X, found = rng.normal(size=(600, 8)), {}
     monkeypatch.setattr(_graph, "_MOST_SEARCHED", 1)
     for most in (599, 600):
-        monkeypatch.setattr(_siamese, "_EXACT_ROWS", most)
+        monkeypatch.setattr(_defaults, "EXACT_ROWS", most)
         found[most] = model(n_neighbors=4).fit(X).graph_recall_
     assert found[599] < 1.0 == found[600]
 
@@ -631,7 +633,7 @@ def test_noise_is_a_share_of_the_difference_to_neighbours(rows):
 
 @pytest.mark.parametrize(("least", "noisy"), [(100, True), (10_000, False)])
 def test_auto_noise_is_for_many_rows(least, noisy, rows, monkeypatch):
-    monkeypatch.setattr(_siamese, "_NOISE_ROWS", least)
+    monkeypatch.setattr(_defaults, "NOISE_ROWS", least)
     with spied_inputs() as seen:
         model(max_iter=1).fit(rows)
     clean, given = np.concatenate(seen["rows"]), np.concatenate(seen["inputs"])

@@ -9,6 +9,7 @@ import torch
 from numpy.testing import assert_array_equal
 
 from skspectralnet._tensors import (
+    Blocks,
     GaussianNoise,
     forward_in_blocks,
     resolve_device,
@@ -104,7 +105,7 @@ def test_blocks_make_no_difference(block_size, rng):
         return X[rows]
 
     Y = forward_in_blocks(
-        layer, read, 10, device=torch.device("cpu"), block_size=block_size
+        layer, Blocks(read, 10, block_size), device=torch.device("cpu")
     )
     np.testing.assert_allclose(Y, layer(torch.tensor(X)).detach(), rtol=1e-12)
     assert Y.dtype == np.float64
@@ -120,7 +121,7 @@ def test_forward_records_no_gradient(rng):
 
     X = rng.normal(size=(5, 2)).astype(np.float32)
     Y = forward_in_blocks(
-        Spy(), lambda rows: X[rows], 5, device=torch.device("cpu"), block_size=2
+        Spy(), Blocks(lambda rows: X[rows], 5, 2), device=torch.device("cpu")
     )
     assert_array_equal(Y, X)
     assert torch.is_grad_enabled()

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from skspectralnet import (
     SpectralNetClustering,
     SpectralNetEmbedding,
-    _embedding,
+    _neighbor_graph,
     _whole_graph,
     metrics,
 )
@@ -32,17 +32,19 @@ from skspectralnet._eigen import (
     residuals,
 )
 from skspectralnet._losses import edge_form, row_gram
+from skspectralnet._neighbor_graph import (
+    GraphReader,
+    GraphTask,
+    neighbor_affinity,
+    overruled,
+)
 from skspectralnet._rows import Rows, center_and_scale
-from skspectralnet._spectral import SpectralTask
 from skspectralnet._tasks import Epochs, FitTask
 from skspectralnet._training import Interrupts, Schedule
 from skspectralnet._validation import NoContext
 from skspectralnet._whole_graph import (
-    GraphReader,
     align_to_graph,
-    neighbor_affinity,
     new_network,
-    overruled,
     polished,
     regress,
     regression_targets,
@@ -55,16 +57,29 @@ HOOKS = {
 }
 
 
-def reader_of(X, graph, laplacian="random_walk", n_components=3, **params):
-    task = SpectralTask(
+def reader_of(
+    X,
+    graph,
+    laplacian="random_walk",
+    n_components=3,
+    hidden_layer_sizes=(64, 64),
+    activation="gelu",
+    **params,
+):
+    task = GraphTask(
         n_components=n_components,
         affinity="self_tuning",
         gamma=None,
-        n_neighbors=None,
+        n_neighbors=10,
+        n_neighbors_asked=False,
         batch_size=min(64, len(X)),
         laplacian=laplacian,
         **{"orthonorm": "joint", "loss": "log", **params},
-        validation_fraction=0.0,
+        init="spectral",
+        hidden_layer_sizes=hidden_layer_sizes,
+        activation=activation,
+        tol=0.0,
+        n_iter_no_change=40,
         device=torch.device("cpu"),
     )
     rows = Rows(X, *center_and_scale(X))
@@ -181,9 +196,7 @@ def waves(laplacian="random_walk", n=120, **params):
 
 def learn(reader, pairs, epochs=40, seed=0):
     targets = regression_targets(pairs, reader.task)
-    mlp = new_network(
-        reader, [64, 64], len(targets.eigenvalues), "gelu", generator(seed)
-    )
+    mlp = new_network(reader, len(targets.eigenvalues), generator(seed))
     schedule = Schedule(epochs, 5e-3, 1e-4, 0.0, epochs, "one_cycle", 10)
     history = regress(
         reader, targets, mlp, schedule, generator=generator(seed), **HOOKS
@@ -240,8 +253,9 @@ def test_without_exact_vectors_the_ritz_pairs_are_taken():
 
 
 def test_a_network_that_cannot_follow_gives_its_ritz_pairs():
-    reader, pairs = waves(n_components=6)
-    mlp = new_network(reader, [2], 8, "identity", generator())
+    network = {"hidden_layer_sizes": (2,), "activation": "identity"}
+    reader, pairs = waves(n_components=6, **network)
+    mlp = new_network(reader, 8, generator())
     fit = align_to_graph(reader, mlp.float(), pairs)
     assert len(fit.pairs.eigenvalues) == 2  # a constant and one direction
     assert fit.error.n_vectors <= 2
@@ -380,7 +394,7 @@ def test_more_components_than_vectors_is_said_once(rng):
 
 def test_large_data_are_solved_in_part(moons, monkeypatch):
     X, _ = moons
-    monkeypatch.setattr(_embedding, "_SOLVED_ROWS", 250)
+    monkeypatch.setattr(_neighbor_graph, "_SOLVED_ROWS", 250)
     fitted = model(2).fit(X)
     error = fitted.approximation_error_
     assert error.distance is None

@@ -18,8 +18,8 @@ from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kw
 from skspectralnet.inspection._fitted import (
     SPECTRAL,
     check_fitted,
-    fitted_graph_settings,
     fitted_points,
+    fitted_with,
     labels_of_rows,
     sampled_rows,
 )
@@ -191,7 +191,7 @@ def _rebuilt_graph(estimator, X):
     kept : ndarray of int of shape (n_nodes,)
         The rows of X that are nodes.
     """
-    settings = fitted_graph_settings(estimator)
+    settings = fitted_with(estimator)
     if settings.whole_graph and settings.neighbors_in == "batch":
         raise ValueError(
             "The model was fitted on a graph and does not keep it: pass graph=."

@@ -1,10 +1,9 @@
 """What the displays read from a fitted estimator, and the rows they draw.
 
-Only this file reads parameters of an estimator: they can change after the fit.
+Parameters can change after the fit: only what the fit has kept is read.
 """
 
 from numbers import Integral
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -17,33 +16,19 @@ from skspectralnet._embedding import SpectralNetEmbedding
 SPECTRAL = (SpectralNetClustering, SpectralNetEmbedding)
 
 
-class GraphSettings(NamedTuple):
-    """How the graph of a fit was made."""
-
-    affinity: object  # a name or a callable
-    gamma: float | None
-    neighbors_in: str
-    whole_graph: bool  # False: the graphs of random batches
-
-
-def fitted_graph_settings(estimator):
-    """Return the GraphSettings of a fitted spectral estimator."""
-    return GraphSettings(
-        estimator.affinity,
-        estimator.gamma,
-        estimator.neighbors_in,
-        hasattr(estimator, "approximation_error_"),
-    )
+def fitted_with(estimator):
+    """Return the parameters of a spectral estimator as they were at its fit."""
+    return estimator._fitted_with
 
 
 def fitted_points(estimator, X):
     """Map validated rows to the points between which distances are taken."""
-    return estimator._points(estimator._codes(X))
+    return estimator._stages.points(X)
 
 
 def first_component(estimator):
     """Return 1 if a spectral estimator leaves out the trivial eigenvector, else 0."""
-    return estimator._first_component
+    return estimator._fitted_with.n_trivial
 
 
 def keeps_trivial(estimator):

@@ -11,22 +11,21 @@ from scipy import linalg
 from skspectralnet import (
     SpectralNetClustering,
     SpectralNetEmbedding,
-    _embedding,
+    _batch_graph,
     metrics,
 )
 from skspectralnet._affinity import batch_affinity
-from skspectralnet._network import MLP
-from skspectralnet._rows import Rows, center_and_scale
-from skspectralnet._spectral import (
+from skspectralnet._batch_graph import (
     BatchReader,
-    SpectralTask,
+    BatchTask,
     _random_batches,
     align,
-    alternating_loss,
     fit_map,
-    joint_loss,
     new_map,
 )
+from skspectralnet._network import MLP
+from skspectralnet._rows import Rows, center_and_scale
+from skspectralnet._spectral import STEPS, alternating_loss, joint_loss
 from skspectralnet._tasks import Epochs, FitTask
 from skspectralnet._training import Interrupts, Schedule
 from skspectralnet._validation import NoContext
@@ -44,10 +43,14 @@ def make_task(**changes):
         "laplacian": "random_walk",
         "orthonorm": "joint",
         "loss": "log",
+        "hidden_layer_sizes": (8,),
+        "activation": "relu",
+        "tol": 1e-2,
+        "n_iter_no_change": 5,
         "validation_fraction": 0.0,
         "device": torch.device("cpu"),
     }
-    return SpectralTask(**{**settings, **changes})
+    return BatchTask(**{**settings, **changes})
 
 
 def generator(seed=0):
@@ -128,7 +131,7 @@ def train_linear(reader, seed, n_outputs=6):
         interrupts=Interrupts(),
         epochs=Epochs(FitTask(NoContext(), None, None, None)),
     )
-    pairs = align(reader, mlp.double(), generator=random).pairs
+    pairs = align(reader, mlp.double(), generator=random)[0]
     outputs = mlp(torch.eye(n, dtype=torch.float64)).detach().numpy()
     return pairs.eigenvalues, outputs @ pairs.coefficients
 
@@ -204,7 +207,7 @@ def test_joint_loss_sees_only_the_span(laplacian, loss, rng):
 def test_trace_loss_is_the_mean_ritz_value_of_the_batch(laplacian, rng):
     batch, mlp, reader = batch_and_mlp(rng, laplacian=laplacian, loss="trace")
     loss = joint_loss(mlp, iter([batch]), reader.task)
-    pairs = align(reader, mlp.double(), generator=generator()).pairs
+    pairs = align(reader, mlp.double(), generator=generator())[0]
     assert loss.item() == pytest.approx(pairs.eigenvalues.mean(), rel=1e-4)
 
 
@@ -261,8 +264,7 @@ def test_degenerate_batches_have_finite_loss_and_gradient(
     )
     batch = reader.read(np.arange(40))
     mlp = MLP((3, 16, 5), "relu", None if zero else generator())
-    loss_of = joint_loss if orthonorm == "joint" else alternating_loss
-    value = loss_of(mlp, iter([batch, batch]), reader.task)
+    value = STEPS[orthonorm](mlp, iter([batch, batch]), reader.task)
     value.backward()
     assert torch.isfinite(value)
     for parameter in mlp.parameters():
@@ -354,7 +356,7 @@ def test_held_out_rows_are_never_trained_on(n, n_held_out, rng):
         rng.normal(size=(n, 3)), batch_size=125, **{"validation_fraction": 0.25}
     )
     random = generator()
-    mlp = new_map(recorder, [8], "relu", random)
+    mlp = new_map(recorder, random)
     history = fit_map(
         recorder,
         mlp,
@@ -375,12 +377,13 @@ def test_held_out_rows_are_never_trained_on(n, n_held_out, rng):
 
 
 def test_new_map_has_a_few_outputs_more_and_fits_the_batch(rng):
-    reader = reader_of(rng.normal(size=(40, 3)), n_components=3)
-    mlp = new_map(reader, [8, 7], "relu", generator())
+    X = rng.normal(size=(40, 3))
+    reader = reader_of(X, n_components=3, hidden_layer_sizes=(8, 7))
+    mlp = new_map(reader, generator())
     assert [tuple(w.shape) for w in mlp.weights][:2] == [(8, 3), (7, 8)]
     assert 3 < len(mlp.biases[-1]) <= 40
     small = reader_of(rng.normal(size=(4, 3)), n_components=3, batch_size=4)
-    assert len(new_map(small, [8], "relu", generator()).biases[-1]) == 4
+    assert len(new_map(small, generator()).biases[-1]) == 4
 
 
 # --- alignment
@@ -396,7 +399,7 @@ def last_order(monkeypatch):
             orders[:] = [np.array(rows)]
             return super().read(rows, dtype)
 
-    monkeypatch.setattr(_embedding, "BatchReader", Spy)
+    monkeypatch.setattr(_batch_graph, "BatchReader", Spy)
     return lambda: orders[0]
 
 
@@ -474,8 +477,9 @@ def test_orthonormal_after_a_float32_fit(
 @pytest.mark.parametrize("laplacian", LAPLACIANS)
 def test_alignment_over_many_batches(laplacian, rng):
     # Orthonormal and diagonal in the *mean* over the batches of the partition.
-    recorder = Recorder(rng.normal(size=(230, 3)), laplacian=laplacian)
-    mlp = new_map(recorder, [16], "tanh", generator()).double()
+    network = {"hidden_layer_sizes": (16,), "activation": "tanh"}
+    recorder = Recorder(rng.normal(size=(230, 3)), laplacian=laplacian, **network)
+    mlp = new_map(recorder, generator()).double()
     recorder.asked.clear()
     alignment = align(recorder, mlp, generator=generator())
     asked = list(recorder.asked)
@@ -501,6 +505,6 @@ def test_alignment_over_many_batches(laplacian, rng):
 def test_graph_without_edges_is_named(rng):
     X = 1e3 * rng.normal(size=(40, 3))
     reader = reader_of(X, affinity="rbf", gamma=1e3)
-    mlp = new_map(reader, [8], "relu", generator()).double()
+    mlp = new_map(reader, generator()).double()
     with pytest.raises(ValueError, match=r"no edges.*smaller gamma"):
         align(reader, mlp, generator=generator())

@@ -1,0 +1,66 @@
+"""From aligned eigenpairs to the columns of an embedding: number, size, sign."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skspectralnet._defaults import AUTO_DECAY
+
+
+class Kept(NamedTuple):
+    """Which of the eigenpairs found an embedding keeps."""
+
+    n_components: int
+    n_leading: int  # the last of these decides diffusion_time="auto"
+    gaps: object = None  # the Eigengaps that decided, if any
+
+
+class Diffusion(NamedTuple):
+    """A diffusion and the factor of each component after it."""
+
+    time: float
+    weights: np.ndarray  # (n_components,)
+
+
+def diffusion(decays, time, n_leading):
+    r"""The factor :math:`(1 - \lambda_i)^t` of each component.
+
+    Parameters
+    ----------
+    decays : ndarray of shape (n_components,)
+        :math:`\lambda_i`, ascending, of the random-walk or symmetric Laplacian.
+    time : float or "auto"
+        t. ``"auto"``: the last leading component keeps :math:`e^{-1/2}`.
+    n_leading : int
+
+    Returns
+    -------
+    Diffusion
+    """
+    remains = np.clip(1.0 - decays, 0.0, 1.0)
+    if time == "auto":
+        # Of three rows two eigenvalues are above 1: they are kept, too.
+        remains = np.clip(remains, 1e-12, None)
+        slowest = remains[min(n_leading, len(remains)) - 1]
+        time = AUTO_DECAY / -np.log(min(slowest, 1.0 - 1e-12))
+    with np.errstate(under="ignore"):  # a component that has vanished is 0
+        return Diffusion(float(time), remains ** float(time))
+
+
+def largest_positive(Z):
+    """Signs that make the largest entry of each column positive, without a copy of Z.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_components)
+
+    Returns
+    -------
+    ndarray of shape (n_components,)
+        1.0 or -1.0.
+    """
+    columns = np.arange(Z.shape[1])
+    high, low = Z.argmax(axis=0), Z.argmin(axis=0)
+    most, least = Z[high, columns], -Z[low, columns]
+    negative = (least > most) | ((least == most) & (low < high))
+    return np.where(negative, -1.0, 1.0)

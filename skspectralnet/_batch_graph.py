@@ -1,0 +1,318 @@
+"""The spectral stage on random batches: their graphs, training, the alignment."""
+
+import itertools
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from skspectralnet._affinity import batch_affinity, neighbors_in_part, overrule
+from skspectralnet._eigen import RitzPairs, rayleigh_ritz
+from skspectralnet._losses import laplacian_form, orthonormal_form, row_weights
+from skspectralnet._network import orthonormalizer, placed_mlp
+from skspectralnet._spectral import (
+    GUARD_OUTPUTS,
+    NO_EDGES,
+    STEPS,
+    SpectralFit,
+    in_units,
+    joint_loss,
+    standardised_gamma,
+)
+from skspectralnet._tensors import to_numpy, to_tensor, torch_generator
+from skspectralnet._training import count_held_out, train
+
+# An epoch is at least this many steps, so that its loss is worth looking at on small
+# data, and at most that many, so that its cost does not follow n.
+_MIN_EPOCH_STEPS, _MAX_EPOCH_STEPS = 10, 100
+# The loss of a single batch of all rows is free of sampling noise: fewer steps show
+# whether it falls (a quarter of the time, eigenvalues within 1 %).
+_ONE_BATCH_STEPS = 6
+# A graph costs more than the step that uses it: batches are drawn in groups, and
+# each group is gone through this many times before new rows are drawn.
+_GROUP_BATCHES, _GROUP_PASSES = 16, 4
+# Below this many held-out rows their loss is noise; the training loss decides then.
+_MIN_VALIDATION_ROWS = 200
+
+
+class BatchTask(NamedTuple):
+    """What the stage is to do, every default resolved."""
+
+    n_components: int
+    affinity: object  # a name or a callable
+    gamma: float | None  # in the units of the points; None: by the median distance
+    n_neighbors: int  # in a full batch
+    batch_size: int
+    laplacian: str
+    orthonorm: str
+    loss: str
+    hidden_layer_sizes: tuple
+    activation: str
+    tol: float
+    n_iter_no_change: int
+    validation_fraction: float  # 0.0: no early stopping on held-out rows
+    device: torch.device
+
+
+class Batch(NamedTuple):
+    """Rows as the network sees them and the graph between them."""
+
+    inputs: torch.Tensor  # (b, n_inputs)
+    affinity: object  # SparseAffinity or DenseAffinity
+    laplacian: str
+
+    @property
+    def weights(self):
+        """Of the rows in the inner product of the Laplacian, (b,)."""
+        return row_weights(self.affinity.degrees, self.laplacian)
+
+    def factor(self, outputs):
+        """The matrix that makes outputs for these rows orthonormal."""
+        return orthonormalizer(outputs, self.weights)
+
+    def own_form(self, outputs):
+        """The Laplacian form of outputs orthonormalised by their own factor."""
+        outputs = outputs.to(torch.float64)
+        matrix = self.factor(outputs.detach())
+        return orthonormal_form(outputs, matrix, self.affinity, self.laplacian)
+
+    def form(self, outputs, matrix):
+        """The Laplacian form of outputs times a given matrix."""
+        Y = outputs.to(torch.float64) @ matrix
+        return laplacian_form(Y, self.affinity, self.laplacian) / len(Y)
+
+
+class Alignment(NamedTuple):
+    """What one pass over all rows says about the trained outputs."""
+
+    pairs: RitzPairs  # coefficients: (n_outputs, rank)
+    largest_degree: float
+
+
+class BatchReader:
+    """Reads rows and builds the graph between them.
+
+    Parameters
+    ----------
+    inputs : Rows
+        What the network sees.
+    points : Rows
+        Where distances are taken; often `inputs` itself.
+    task : BatchTask
+    constraints : Constraints or None
+        What is known about pairs of rows: it overrules the distances.
+    """
+
+    def __init__(self, inputs, points, task, constraints=None):
+        self.inputs = inputs
+        self.points = points
+        self.task = task
+        self.constraints = constraints
+
+    def read(self, rows, dtype=torch.float32):
+        """Return the Batch of some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (b,)
+        dtype : torch.dtype, default=torch.float32
+            Of the inputs.
+        """
+        task = self.task
+        points = self._tensor(self.points, rows, torch.float32)
+        same = self.inputs is self.points and dtype == points.dtype
+        inputs = points if same else self._tensor(self.inputs, rows, dtype)
+        gamma = standardised_gamma(task.gamma, self.points.scale)
+        if callable(task.affinity):
+            points = in_units(points, self.points)
+        n_neighbors = neighbors_in_part(task.n_neighbors, len(rows), task.batch_size)
+        affinity = batch_affinity(
+            points, task.affinity, n_neighbors=n_neighbors, gamma=gamma
+        )
+        if self.constraints is not None:
+            relations = self.constraints.relations(rows)
+            affinity = overrule(affinity, *map(self._on_device, relations))
+        return Batch(inputs, affinity, task.laplacian)
+
+    def _on_device(self, array):
+        dtype = torch.bool if array.dtype == bool else torch.int64
+        return to_tensor(array, device=self.task.device, dtype=dtype)
+
+    def _tensor(self, source, rows, dtype):
+        return to_tensor(source.batch(rows), device=self.task.device, dtype=dtype)
+
+
+def fit(inputs, points, task, constraints, trainer, rng):
+    """Train a map on the spectral loss of random batches and align its outputs.
+
+    Parameters
+    ----------
+    inputs, points : Rows
+    task : BatchTask
+    constraints : Constraints or None
+    trainer : Trainer
+    rng : RandomState
+
+    Returns
+    -------
+    SpectralFit
+    """
+    generator = torch_generator(rng)
+    reader = BatchReader(inputs, points, task, constraints)
+    mlp = new_map(reader, generator)
+    with trainer.stage("spectral map", trainer.schedule.max_iter) as stage:
+        history = stage.run(
+            partial(fit_map, reader, mlp, generator=generator),
+            "spectral map",
+            "spectral loss",
+            tol=task.tol,
+            n_iter_no_change=task.n_iter_no_change,
+        )
+    mlp = mlp.double()
+    with trainer.stage("alignment"):
+        pairs, largest_degree = align(reader, mlp, generator=generator)
+    return SpectralFit(mlp, pairs, largest_degree, history, task.n_neighbors)
+
+
+def new_map(reader, generator):
+    """A perceptron with random weights for the inputs of a reader.
+
+    Returns
+    -------
+    MLP
+        With a few outputs more than the components of the task.
+    """
+    task, n_rows = reader.task, len(reader.inputs)
+    n_outputs = min(task.n_components + GUARD_OUTPUTS, task.batch_size)
+    layers = (*task.hidden_layer_sizes, n_outputs)
+    read = reader.inputs.batch
+    mlp = placed_mlp(read, n_rows, layers, task.activation, generator)
+    return mlp.to(task.device)
+
+
+def fit_map(reader, mlp, schedule, *, generator, interrupts, epochs):
+    """Train the perceptron of the spectral map.
+
+    Parameters
+    ----------
+    reader : BatchReader
+    mlp : MLP
+        Trained in place.
+    schedule : Schedule
+    generator : torch.Generator
+    interrupts : Interrupts
+    epochs : Epochs
+
+    Returns
+    -------
+    History
+    """
+    task = reader.task
+    order = torch.randperm(
+        len(reader.inputs), generator=generator, device="cpu"
+    ).numpy()
+    n_held_out = count_held_out(
+        len(order),
+        task.validation_fraction,
+        least=_MIN_VALIDATION_ROWS,
+        most=2 * task.batch_size,
+    )
+    batches = _random_batches(reader, order[n_held_out:], generator)
+    n_steps = _epoch_steps(_count_batches(len(order) - n_held_out, task.batch_size))
+    loss_of = STEPS[task.orthonorm]
+
+    def epoch_losses():
+        return (loss_of(mlp, batches, task) for _ in range(n_steps))
+
+    validate = None
+    if n_held_out:
+        held_out = [
+            reader.read(rows) for rows in _split(order[:n_held_out], task.batch_size)
+        ]
+
+        def validate():
+            with torch.no_grad():
+                losses = [joint_loss(mlp, iter([batch]), task) for batch in held_out]
+            return float(torch.stack(losses).mean())
+
+    return train(
+        mlp,
+        epoch_losses,
+        schedule,
+        validate=validate,
+        interrupts=interrupts,
+        epochs=epochs,
+    )
+
+
+def align(reader, mlp, *, generator):
+    """Rayleigh-Ritz of the trained outputs over all rows, in one random partition.
+
+    Sums the Gram matrix and the Laplacian form of every batch. The pairs are scaled
+    so that the aligned outputs are orthonormal in the inner product of the Laplacian,
+    divided by its total weight: their entries have size 1.
+
+    Parameters
+    ----------
+    reader : BatchReader
+    mlp : MLP
+        In float64, as it will be applied.
+    generator : torch.Generator
+
+    Returns
+    -------
+    Alignment
+    """
+    task = reader.task
+    order = torch.randperm(
+        len(reader.inputs), generator=generator, device="cpu"
+    ).numpy()
+    gram = form = total = largest = 0.0
+    with torch.no_grad():
+        for rows in _split(order, task.batch_size):
+            batch = reader.read(rows, torch.float64)
+            outputs = mlp(batch.inputs)
+            weights = batch.weights
+            gram = gram + outputs.T @ (weights[:, None] * outputs)
+            form = form + laplacian_form(outputs, batch.affinity, task.laplacian)
+            total = total + float(weights.sum())
+            largest = max(largest, float(batch.affinity.degrees.max()))
+    if not total > 0.0:
+        raise ValueError(NO_EDGES)
+    pairs = rayleigh_ritz(to_numpy(gram) / total, to_numpy(form) / total)
+    return Alignment(pairs, largest)
+
+
+def _count_batches(n_rows, batch_size):
+    """Batches of at most `batch_size` rows, or of 3 where one would be left alone."""
+    return max(1, min(-(-n_rows // batch_size), n_rows // 2))
+
+
+def _epoch_steps(n_batches):
+    """Steps of an epoch over that many batches."""
+    if n_batches == 1:
+        return _ONE_BATCH_STEPS
+    return min(max(n_batches, _MIN_EPOCH_STEPS), _MAX_EPOCH_STEPS)
+
+
+def _split(rows, batch_size):
+    """Nearly equal parts of at most `batch_size` rows."""
+    return np.array_split(rows, _count_batches(len(rows), batch_size))
+
+
+def _random_batches(reader, rows, generator):
+    """Yield batches of `rows` for ever."""
+    batch_size = reader.task.batch_size
+    if _count_batches(len(rows), batch_size) == 1:
+        yield from itertools.repeat(reader.read(rows))
+    while True:
+        order = torch.randperm(len(rows), generator=generator, device="cpu").numpy()
+        parts = _split(rows[order], batch_size)
+        for start in range(0, len(parts), _GROUP_BATCHES):
+            group = [reader.read(p) for p in parts[start : start + _GROUP_BATCHES]]
+            for _ in range(_GROUP_PASSES):
+                for i in torch.randperm(
+                    len(group), generator=generator, device="cpu"
+                ).tolist():
+                    yield group[i]

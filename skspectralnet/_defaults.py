@@ -1,0 +1,196 @@
+"""Every rule behind "auto" and None, as functions of sizes and of measured numbers."""
+
+import math
+
+import numpy as np
+
+# encoder="auto": rows of more columns are reduced to so many.
+AUTO_WIDTH = 50
+
+# metric_learner="auto" learns a space from so many rows of more columns than that
+# (benchmarks/quality.py).
+LEARNED_ROWS, PLAIN_COLUMNS = 500, 3
+
+# n_neighbors=None. In a batch of a learned space few neighbours split large clusters
+# and many join small ones (benchmarks/siamese.py): this many times the rows that the
+# smallest of k clusters of random sizes has, a share of 1 / k^2 (as the shortest piece
+# of a stick that is broken at random places).
+NEIGHBORS, MOST_NEIGHBORS, SMALLEST_SHARE = 10, 40, 3.5
+
+# batch_size="auto": the part of the rows that a batch is. Without a metric learner,
+# nearby manifolds need larger batches (benchmarks/shapes.py).
+PLAIN_BATCHES, LEARNED_BATCHES = 16, 10
+MIN_PLAIN, MIN_LEARNED, MAX_BATCH = 1024, 512, 2048
+ROWS_PER_COMPONENT = 40
+
+# tol=None: of a loss that every step sees whole, and of one over random batches, which
+# can look settled long before a thin cluster is found (tests/test_quality.py).
+WHOLE_TOL, SAMPLED_TOL = 1e-2, 2e-3
+# n_iter_no_change=None: with less patience a training on plain rows ends now and then
+# before it tells nested C's apart (benchmarks/shapes.py). In a learned space clusters
+# are compact.
+PATIENCE, PLAIN_PATIENCE = 4, 6
+
+# hidden_layer_sizes=None: below so many rows, from so many on, and on a graph of all.
+SMALL_SAMPLE = 1000
+SMALL_LAYERS, BATCH_LAYERS, GRAPH_LAYERS = (64, 64), (128, 128), (256, 256, 256)
+
+# diffusion_time="auto": the K-th eigenvector keeps exp(-1/2) of its length. Those
+# after a gap vanish, those before it stay (benchmarks/assignment.py).
+AUTO_DECAY = 0.5
+
+# n_components=None: eigenvectors beyond the clusters tell touching ones apart.
+COMPONENTS_PER_CLUSTER = 1.3
+# n_clusters="auto" looks no further, and takes the neighbours in a batch of a learned
+# space that so many clusters get (benchmarks/eigengap.py).
+MOST_CLUSTERS, AUTO_CLUSTERS = 30, 13
+
+
+def learns_space(n_samples, n_codes):
+    """Whether ``metric_learner="auto"`` learns a space."""
+    return n_samples >= LEARNED_ROWS and n_codes > PLAIN_COLUMNS
+
+
+def activation(learned):
+    """That of the map's hidden layers, with a learned space and without."""
+    return "relu" if learned else "tanh"
+
+
+def map_batch_size(n_samples, n_components, learned):
+    """Rows of a batch of the spectral map."""
+    parts, least = PLAIN_BATCHES, MIN_PLAIN
+    if learned:
+        parts, least = LEARNED_BATCHES, MIN_LEARNED
+    size = max(n_samples // parts, ROWS_PER_COMPONENT * n_components, least)
+    return min(size, MAX_BATCH, n_samples)
+
+
+def batch_neighbors(batch_size, n_expected, learned):
+    """Neighbours of a row in a batch that has `n_expected` clusters."""
+    fine = NEIGHBORS
+    if learned:
+        wanted = round(SMALLEST_SHARE / n_expected**2 * batch_size)
+        fine = int(np.clip(wanted, NEIGHBORS, MOST_NEIGHBORS))
+    return min(fine, max(2, batch_size // 5))  # not all rows of a small batch
+
+
+def patience(one_batch, learned):
+    """`tol` and `n_iter_no_change` of a training on batches, all rows in one or not."""
+    if one_batch:
+        return WHOLE_TOL, PATIENCE
+    return SAMPLED_TOL, PATIENCE if learned else PLAIN_PATIENCE
+
+
+def batch_layers(n_samples):
+    """Units of the hidden layers of a map trained on batches."""
+    return SMALL_LAYERS if n_samples < SMALL_SAMPLE else BATCH_LAYERS
+
+
+def graph_layers(n_nodes):
+    """Units of the hidden layers of a map trained on the graph of all rows."""
+    return SMALL_LAYERS if n_nodes < SMALL_SAMPLE else GRAPH_LAYERS
+
+
+def components_of(n_clusters):
+    """Eigenvectors for so many clusters, the trivial one included."""
+    return max(math.ceil(COMPONENTS_PER_CLUSTER * n_clusters), n_clusters + 1)
+
+
+# --- the siamese network
+
+MAX_SIAMESE_COMPONENTS = 10
+# neighbors_algorithm="auto": exact neighbours up to so many rows
+# (benchmarks/neighbors.py).
+EXACT_ROWS = 20_000
+# hidden_layer_sizes=None: the units that so many rows are worth.
+SIAMESE_LAYERS = {5000: (512, 256, 256), 0: (128, 128, 128)}
+SIAMESE_BATCHES, MIN_SIAMESE_BATCH, MAX_SIAMESE_BATCH = 4, 64, 256
+# An epoch is at least a step for so many rows, between these two, so that few rows are
+# learned at all, and at most that many steps, so that its cost does not follow n.
+SIAMESE_ROWS_PER_STEP, SIAMESE_STEPS, MAX_SIAMESE_STEPS = 100, (5, 30), 100
+# noise="auto": from so many rows on, where the network would overfit the training rows
+# (benchmarks/siamese.py).
+NOISE_ROWS, SIAMESE_NOISE = 5000, 0.5
+# precision="auto": neighbours that lie closer, of rows of size 1, are not told apart by
+# the eight bits of bfloat16.
+COARSE = 0.1
+
+
+def siamese_layers(n_samples):
+    """Units of the hidden layers of the siamese network."""
+    return _at_least(SIAMESE_LAYERS, n_samples)
+
+
+def siamese_batch_size(n_rows):
+    """Positive pairs of a step."""
+    most = MAX_SIAMESE_BATCH
+    return int(np.clip(n_rows // SIAMESE_BATCHES, MIN_SIAMESE_BATCH, most))
+
+
+def siamese_steps(n_rows, batch_size):
+    """Steps of an epoch of the siamese network."""
+    least = np.clip(n_rows // SIAMESE_ROWS_PER_STEP, *SIAMESE_STEPS)
+    return int(np.clip(-(-n_rows // batch_size), least, MAX_SIAMESE_STEPS))
+
+
+def siamese_noise(n_samples):
+    """Noise as a share of the distance of neighbours."""
+    return SIAMESE_NOISE if n_samples >= NOISE_ROWS else 0.0
+
+
+def told_apart_by_bfloat16(distances):
+    """Whether nine in ten pairs of neighbours of rows of size 1 are."""
+    return np.quantile(distances, 0.1) >= COARSE
+
+
+# --- the autoencoder
+
+# n_components="auto": a manifold that bends fills about twice the directions it has.
+DIRECTIONS_PER_COMPONENT = 2.0
+MIN_CODES, MAX_CODES = 2, 16
+# hidden_layer_sizes=None: the units that so many entries of X are worth.
+CODER_LAYERS = {1_000_000: (512, 512, 1024), 30_000: (256, 256), 0: (128, 128)}
+CODER_BATCHES, MIN_CODER_BATCH, MAX_CODER_BATCH = 8, 32, 256
+# As for the siamese network, a step for ten rows.
+CODER_ROWS_PER_STEP, CODER_STEPS, MAX_CODER_STEPS = 10, (10, 30), 300
+# learning_rate_init="auto": of layers up to so many units, and of wider ones.
+NARROW, NARROW_RATE, WIDE_RATE = 256, 5e-3, 2e-3
+# noise="auto": of rows with more columns than that (benchmarks/mnist.py).
+NARROW_ROWS, WIDE_NOISE = 50, 0.3
+
+
+def code_width(directions, n_features):
+    """Components of a code for rows that fill so many directions."""
+    width = np.clip(round(directions / DIRECTIONS_PER_COMPONENT), MIN_CODES, MAX_CODES)
+    return max(1, min(int(width), n_features - 1))
+
+
+def coder_layers(n_entries):
+    """Units of the hidden layers of the encoder."""
+    return _at_least(CODER_LAYERS, n_entries)
+
+
+def coder_batch_size(n_rows):
+    """Rows of a step."""
+    return int(np.clip(n_rows // CODER_BATCHES, MIN_CODER_BATCH, MAX_CODER_BATCH))
+
+
+def coder_steps(n_rows, batch_size):
+    """Steps of an epoch of the autoencoder."""
+    least = np.clip(n_rows // CODER_ROWS_PER_STEP, *CODER_STEPS)
+    return int(np.clip(-(-n_rows // batch_size), least, MAX_CODER_STEPS))
+
+
+def coder_rate(widest):
+    """The largest learning rate, for a widest hidden layer of so many units."""
+    return NARROW_RATE if widest <= NARROW else WIDE_RATE
+
+
+def coder_noise(n_features):
+    """Standard deviation of the noise in rows of size 1."""
+    return WIDE_NOISE if n_features > NARROW_ROWS else 0.0
+
+
+def _at_least(values, size):
+    """The value of the largest key that is at most `size`; keys descend."""
+    return next(value for key, value in values.items() if size >= key)

@@ -1,0 +1,298 @@
+"""One graph of all rows: given or of their neighbours, and its edges by weight."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch.nn import functional as F
+
+from skspectralnet._affinity import (
+    batch_affinity,
+    gamma_of_scales,
+    self_tuning_weights,
+)
+from skspectralnet._defaults import AUTO_WIDTH
+from skspectralnet._graph import nearest_neighbors, squared_lengths, symmetric_graph
+from skspectralnet._losses import edge_form, row_gram
+from skspectralnet._network import orthonormalizer
+from skspectralnet._rows import distinct_rows, standardised
+from skspectralnet._spectral import NO_EDGES, in_units, standardised_gamma
+from skspectralnet._tensors import Blocks, forward_in_blocks, to_numpy, to_tensor
+
+# Up to so many rows the whole graph is solved for its eigenvectors; beyond, the
+# neighbour graph of so many random rows.
+_SOLVED_ROWS = 200_000
+# A callable affinity gets all rows at once, at most so many.
+_MOST_CALLABLE_ROWS = 20_000
+TOO_FEW_DISTINCT = (
+    "The network's outputs are the same for all rows: X needs more distinct rows for "
+    "an embedding."
+)
+
+
+class GraphTask(NamedTuple):
+    """What the stage is to do, every default resolved that does not need the graph."""
+
+    n_components: int
+    affinity: object  # a name or a callable
+    gamma: float | None  # in the units of the points; None: by the median distance
+    n_neighbors: int  # fewer where there are fewer distinct rows
+    n_neighbors_asked: bool  # whether to warn of that
+    batch_size: int
+    laplacian: str
+    orthonorm: str
+    loss: str
+    init: str
+    hidden_layer_sizes: tuple | None  # None: by the rows of the graph
+    activation: str
+    tol: float
+    n_iter_no_change: int
+    device: torch.device
+    graph: object = None  # the CSR array given to fit, or None
+
+
+class EdgeBatch(NamedTuple):
+    """Both ends of some edges: rows i of the first half belong to those of the second.
+
+    The functions u = s y have the same difference form for every Laplacian.
+    """
+
+    inputs: torch.Tensor  # (2 e, n_inputs)
+    nodes: torch.Tensor  # (2 e,) int64
+    scales: torch.Tensor  # (2 e, 1), s: ones, or the root of mean over own degree
+    masses: torch.Tensor  # (2 e,), of u in the inner product
+
+    def functions(self, outputs):
+        """The outputs with a constant before them, scaled: (2 e, 1 + q), float64."""
+        outputs = F.pad(outputs.to(torch.float64), (1, 0), value=1.0)
+        return outputs * self.scales
+
+    def factor(self, outputs):
+        """The matrix that makes the functions of these rows orthonormal."""
+        return orthonormalizer(self.functions(outputs), self.masses)
+
+    def own_form(self, outputs):
+        """The Laplacian form of functions orthonormalised by their own factor."""
+        U = self.functions(outputs)
+        return self._form(U, orthonormalizer(U, self.masses))
+
+    def form(self, outputs, matrix):
+        """The Laplacian form of functions times a given matrix."""
+        return self._form(self.functions(outputs), matrix)
+
+    def _form(self, U, matrix):
+        """The form, with 1 for each direction that is lost."""
+        missing = edge_form(U) - row_gram(U, self.masses)
+        form = matrix.T @ missing @ matrix
+        return form + torch.eye(len(form), dtype=form.dtype, device=form.device)
+
+
+class GraphReader:
+    r"""Draws edges of one graph of all rows, each as often as its weight.
+
+    An end of a drawn edge is row i with probability :math:`d_i / \sum d`. The mean of
+    :func:`~skspectralnet._losses.edge_form` over the draws is the Laplacian form of
+    the whole graph, and that of :func:`~skspectralnet._losses.row_gram` the Gram
+    matrix in its inner product, both divided by the total mass (times the mean degree
+    for ``"unnormalized"``): no bias from the batch.
+
+    Parameters
+    ----------
+    inputs : Rows
+        What the network sees.
+    nodes : ndarray of int of shape (n_nodes,)
+        The rows of `inputs` that the graph joins.
+    graph : CSR array of shape (n_nodes, n_nodes)
+        Symmetric; every row has an edge.
+    task : GraphTask
+    """
+
+    def __init__(self, inputs, nodes, graph, task):
+        self.inputs, self.nodes, self.graph, self.task = inputs, nodes, graph, task
+        upper = sparse.triu(graph, k=1).tocoo()
+        self.ends = np.stack(upper.coords)  # (2, n_edges)
+        self.shares = np.cumsum(upper.data)
+        self.shares /= self.shares[-1]
+        self.degrees = np.asarray(graph.sum(axis=1)).ravel()
+        relative = self.degrees.mean() / self.degrees
+        ones = np.ones_like(relative)
+        symmetric = task.laplacian == "symmetric"
+        self._scales = np.sqrt(relative) if symmetric else ones
+        self._masses = relative if task.laplacian == "unnormalized" else ones
+
+    def draw(self, n_edges, generator):
+        """Numbers of some edges, by weight, with replacement."""
+        places = torch.rand(
+            n_edges, generator=generator, dtype=torch.float64, device="cpu"
+        ).numpy()
+        edges = np.searchsorted(self.shares, places, side="right")
+        return np.minimum(edges, len(self.shares) - 1)
+
+    def read(self, edges):
+        """The EdgeBatch of some edges."""
+        nodes = self.ends[:, edges].ravel()
+        return EdgeBatch(
+            self.tensor(self.read_inputs(nodes), torch.float32),
+            self.tensor(nodes, torch.int64),
+            self.tensor(self._scales[nodes, None], torch.float64),
+            self.tensor(self._masses[nodes], torch.float64),
+        )
+
+    def read_inputs(self, nodes):
+        """What the network sees of some nodes, (b, n_inputs)."""
+        return self.inputs.batch(self.nodes[nodes])
+
+    def tensor(self, array, dtype):
+        """A copy on the device of the task."""
+        return to_tensor(array, device=self.task.device, dtype=dtype)
+
+    def outputs(self, mlp, method="forward"):
+        """What a network makes of all nodes, (n_nodes, n_outputs), float64."""
+        return forward_in_blocks(
+            mlp.double(),
+            Blocks(self.read_inputs, len(self.nodes)),
+            device=self.task.device,
+            method=method,
+        )
+
+
+class Graphs(NamedTuple):
+    """The graph of all rows, and the one that is solved: that or a sample of it."""
+
+    whole: GraphReader
+    solved: GraphReader
+    n_neighbors: int
+
+
+def build_graphs(inputs, points, task, constraints, rng):
+    """The graph of all rows, given or of their neighbours, as Graphs."""
+    nodes = inverse = np.arange(len(inputs))
+    n_neighbors, graph, given = task.n_neighbors, task.graph, task.graph is not None
+    if not given:
+        standard = standardised(points, AUTO_WIDTH)
+        if not sparse.issparse(standard):
+            # Copies of a row would fill the lists of each other.
+            nodes, inverse = distinct_rows(standard)
+        if len(nodes) < 2:
+            raise ValueError(TOO_FEW_DISTINCT)
+        n_neighbors = _below(len(nodes), task)
+        graph = _graph_of(points, standard, nodes, n_neighbors, task, rng)
+    if constraints is not None:
+        graph = overruled(graph, nodes, inverse, constraints, n_neighbors, rng)
+    linked = np.flatnonzero(np.asarray(graph.sum(axis=1)).ravel() > 0)
+    if len(linked) < 2:
+        raise ValueError(NO_EDGES)
+    if len(linked) < len(nodes):
+        nodes, graph = nodes[linked], sparse.csr_array(graph[linked][:, linked])
+    whole = GraphReader(inputs, nodes, graph, task)
+    if given or len(nodes) <= _SOLVED_ROWS:
+        return Graphs(whole, whole, n_neighbors)
+    sampled = np.sort(nodes[rng.permutation(len(nodes))[:_SOLVED_ROWS]])
+    graph = _graph_of(points, standard, sampled, n_neighbors, task, rng)
+    return Graphs(whole, GraphReader(inputs, sampled, graph, task), n_neighbors)
+
+
+def _below(n_distinct, task):
+    """Neighbours of a row, fewer than there are distinct rows."""
+    if task.n_neighbors < n_distinct:
+        return task.n_neighbors
+    if task.n_neighbors_asked:
+        warnings.warn(
+            f"n_neighbors={task.n_neighbors} is not below the {n_distinct} "
+            f"distinct rows; {n_distinct - 1} are used.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return n_distinct - 1
+
+
+def _graph_of(points, standard, nodes, n_neighbors, task, rng):
+    """The affinities between the rows of `nodes`."""
+    if callable(task.affinity):
+        return _called(points, nodes, task)
+    gamma = standardised_gamma(task.gamma, points.scale)
+    if len(nodes) < standard.shape[0]:
+        standard = standard[nodes]
+    return neighbor_affinity(
+        standard, task.affinity, n_neighbors, gamma=gamma, random_state=rng
+    )
+
+
+def _called(points, nodes, task):
+    """The weights of a callable affinity between some rows, as a CSR array."""
+    if len(nodes) > _MOST_CALLABLE_ROWS:
+        raise ValueError(
+            f"A callable affinity gets all {len(nodes)} rows at once with "
+            f"neighbors_in='data', and {_MOST_CALLABLE_ROWS} are too many for that "
+            "already. Use neighbors_in='batch' or pass the graph to fit."
+        )
+    batch = to_tensor(points.batch(nodes), device=task.device, dtype=torch.float32)
+    affinity = batch_affinity(
+        in_units(batch, points), task.affinity, n_neighbors=len(nodes) - 1
+    )
+    return sparse.csr_array(to_numpy(affinity.matrix).astype(np.float64))
+
+
+def neighbor_affinity(points, affinity, n_neighbors, *, gamma, random_state):
+    """The symmetric graph of all rows and their nearest neighbours.
+
+    Parameters
+    ----------
+    points : {ndarray, CSR array} of shape (n_samples, n_features)
+    affinity : {"self_tuning", "nearest_neighbors", "rbf"}
+        ``"rbf"`` between neighbours only, here.
+    n_neighbors : int
+        Below n_samples.
+    gamma : float or None
+        Of ``"rbf"``, in units of one over a squared distance; None takes the median
+        distance to the last neighbour.
+    random_state : RandomState
+
+    Returns
+    -------
+    CSR array of shape (n_samples, n_samples)
+    """
+    found = nearest_neighbors(points, n_neighbors, random_state=random_state)
+    if affinity == "nearest_neighbors":
+        return symmetric_graph(found.indices, np.ones(found.indices.shape))
+    squared = torch.from_numpy(squared_lengths(points, found.indices))
+    if affinity == "self_tuning":
+        weights = self_tuning_weights(torch.from_numpy(found.indices), squared)
+    else:
+        gamma = gamma_of_scales(squared.amax(dim=1)) if gamma is None else gamma
+        weights = torch.exp(-gamma * squared)
+    return symmetric_graph(found.indices, weights.numpy())
+
+
+def overruled(graph, nodes, inverse, constraints, n_neighbors, random_state):
+    """A graph without the edges between rows known to be apart, and with known ones.
+
+    Rows that belong together get edges of weight 1 to about `n_neighbors` random ones
+    of their group, not to all: a graph of all pairs would grow with their square.
+
+    Parameters
+    ----------
+    graph : CSR array of shape (n_nodes, n_nodes)
+    nodes : ndarray of int of shape (n_nodes,)
+        Row of each node.
+    inverse : ndarray of int of shape (n_samples,)
+        Node of each row.
+    constraints : Constraints
+    n_neighbors : int
+    random_state : RandomState
+    """
+    coo = graph.tocoo()
+    rows, columns = coo.coords
+    kept = ~constraints.rows_apart(nodes[rows], nodes[columns])
+    n_pairs = n_neighbors * int(np.sum(constraints.groups >= 0))
+    pairs = inverse[constraints.sample_together(n_pairs, random_state)]
+    pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
+    first, second = pairs.T
+    known = sparse.coo_array((np.ones(len(pairs)), (first, second)), shape=graph.shape)
+    known = sparse.csr_array(known + known.T)
+    others = sparse.csr_array(
+        (coo.data[kept], (rows[kept], columns[kept])), shape=graph.shape
+    )
+    return sparse.csr_array(others - others.multiply(known) + known)

@@ -1,0 +1,106 @@
+"""Rows and their neighbours for the siamese network, and where training begins."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from skspectralnet import _defaults
+from skspectralnet._eigen import graph_eigenpairs
+from skspectralnet._graph import nearest_neighbors, symmetric_graph
+from skspectralnet._rows import Rows, center_and_scale, distinct_rows, standardised
+
+# Rows whose neighbours say how far apart neighbours are.
+_SAMPLED_ROWS = 2000
+# init="spectral": eigenvectors of the neighbour graph of at most so many rows. Parts of
+# it with a smaller share of its rows say nothing about the others.
+_MOST_ROWS, _LEAST_PART = 20_000, 0.01
+
+
+class Pairs(NamedTuple):
+    """Rows and which of them attract each other."""
+
+    rows: Rows
+    partners: np.ndarray  # (n_samples, k) int64
+    constraints: object  # Constraints or None
+    n_neighbors: int  # 0 where all rows are equal
+    recall: float  # of the search
+
+
+class Start(NamedTuple):
+    """Where some rows are to be when training begins."""
+
+    rows: np.ndarray  # (s,)
+    places: np.ndarray  # (s, n_components), float32, of standard deviation 1
+
+
+def find_pairs(X, n_neighbors, algorithm, constraints, rng):
+    """All rows and their neighbours, without what is known to be apart."""
+    rows = Rows(X, *center_and_scale(X))
+    points = standardised(rows)
+    first = inverse = np.arange(len(rows))
+    if not sparse.issparse(points):
+        # Copies of a row would fill its list and teach nothing.
+        first, inverse = distinct_rows(points)
+    n_neighbors = min(n_neighbors, len(first) - 1)
+    if n_neighbors == 0:  # all rows are equal
+        return Pairs(rows, first[inverse][:, None], constraints, 0, 1.0)
+    found = nearest_neighbors(
+        points if len(first) == len(rows) else points[first],
+        n_neighbors,
+        algorithm=algorithm,
+        exact_rows=_defaults.EXACT_ROWS,
+        random_state=rng,
+    )
+    partners = first[found.indices][inverse]
+    if constraints is not None:
+        partners = constraints.overrule(partners)
+    return Pairs(rows, partners, constraints, n_neighbors, found.recall)
+
+
+def neighbor_differences(pairs):
+    """Root mean square difference, per column, of some rows to each neighbour."""
+    chosen = np.linspace(0, len(pairs.rows) - 1, min(len(pairs.rows), _SAMPLED_ROWS))
+    chosen = chosen.astype(np.int64)
+    partners = pairs.partners[chosen]  # (s, k)
+    near = pairs.rows.batch(partners.ravel())
+    apart = near - np.repeat(pairs.rows.batch(chosen), partners.shape[1], axis=0)
+    return np.sqrt(np.mean(np.square(apart), axis=1))
+
+
+def spectral_start(pairs, n_components, rng):
+    r"""Eigenvectors of the neighbour graph, in as many dimensions as asked for.
+
+    As many as `n_components` beyond those of eigenvalue 0, of which every connected
+    part of the graph has one: the parts are told apart, and each is unfolded. More
+    than `n_components` are brought to them by a random orthogonal projection.
+
+    Returns
+    -------
+    Start or None
+        Without the rows of small parts; None where all parts are small.
+    """
+    rows, partners = np.arange(len(pairs.rows)), pairs.partners
+    if len(rows) > _MOST_ROWS:
+        rows = np.sort(rng.permutation(len(rows))[:_MOST_ROWS])
+        k = partners.shape[1]
+        points = pairs.rows.batch(rows)
+        partners = nearest_neighbors(points, k, algorithm="exact", random_state=rng)[0]
+    graph = symmetric_graph(partners, np.ones(partners.shape))
+    parts = connected_components(graph, directed=False)[1]
+    sizes = np.bincount(parts)
+    large = np.flatnonzero(sizes[parts] >= max(2, _LEAST_PART * len(rows)))
+    if len(large) == 0:
+        return None
+    n_vectors = min(len(np.unique(parts[large])) + n_components, len(large))
+    graph = sparse.csr_array(graph[large][:, large])
+    vectors = graph_eigenpairs(graph, n_vectors, "random_walk", rng).vectors[:, 1:]
+    if n_vectors - 1 > n_components:
+        normal = rng.normal(size=(n_vectors - 1, n_components))
+        vectors = vectors @ np.linalg.qr(normal)[0]
+    size = vectors.std(axis=0)
+    vectors = np.clip(vectors / np.where(size > 0, size, 1.0), -5.0, 5.0)
+    places = np.zeros((len(large), n_components), dtype=np.float32)
+    places[:, : vectors.shape[1]] = vectors
+    return Start(rows[large], places)

@@ -1,0 +1,219 @@
+"""Encoder and metric learner: from rows to codes to the points of distances."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.preprocessing import normalize
+from sklearn.utils import check_array
+from sklearn.utils.validation import has_fit_parameter
+
+from skspectralnet._autoencoder import Autoencoder
+from skspectralnet._defaults import AUTO_WIDTH, learns_space
+from skspectralnet._siamese import SiameseEmbedding
+
+
+class StageParameters(NamedTuple):
+    """The parameters of an estimator that its stages are made of."""
+
+    encoder: object
+    metric_learner: object
+    metric: str
+    network_input: str
+    verbose: int
+    device: str
+
+
+class Stages(NamedTuple):
+    """Fitted stages: what becomes of rows before the network sees them."""
+
+    encoder: object  # a fitted transformer or None
+    metric_learner: object  # a fitted transformer or None
+    metric: str
+    network_input: str
+
+    def codes(self, X):
+        """What the metric learner sees of validated rows."""
+        if self.encoder is not None:
+            X = _transformed(self.encoder, _floats(X), "encoder")
+        return _unit_rows(X) if self.metric == "cosine" else X
+
+    def points_of(self, codes):
+        """Where distances between codes are taken."""
+        if self.metric_learner is None:
+            return codes
+        return _transformed(self.metric_learner, codes, "metric_learner")
+
+    def points(self, X):
+        """Where distances between validated rows are taken."""
+        return self.points_of(self.codes(X))
+
+    def inputs(self, X):
+        """What the network of the spectral map sees of validated rows."""
+        return self.codes(X) if self.network_input == "code" else self.points(X)
+
+
+class FittedStages(NamedTuple):
+    """Stages, and what they make of the rows that they were fitted on."""
+
+    stages: Stages
+    inputs: object  # {ndarray, CSR} of shape (n_samples, n_inputs)
+    points: object  # {ndarray, CSR} of shape (n_samples, n_points), often `inputs`
+
+
+def fit_stages(X, wanted, constraints, rng, fit_task):
+    """Fit encoder and metric learner.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    wanted : StageParameters
+    constraints : Constraints or None
+        Given to a metric learner whose `fit` has parameters for them.
+    rng : RandomState
+    fit_task : FitTask
+
+    Returns
+    -------
+    FittedStages
+    """
+    encoder = _new_encoder(X, wanted, rng)
+    stages = Stages(encoder, None, wanted.metric, wanted.network_input)
+    with fit_task.stage("encoder", fits=encoder):
+        if encoder is not None:
+            floats = _floats(X)
+            if wanted.encoder == "auto":
+                _check_magnitude(floats)
+            _fit_stage(encoder, floats, "encoder")
+        codes = stages.codes(X)
+    learner = _new_learner(codes.shape, wanted, constraints, rng)
+    stages = stages._replace(metric_learner=learner)
+    with fit_task.stage("metric learner", fits=learner):
+        if learner is not None:
+            known = _known_to(learner, constraints)
+            _fit_stage(learner, codes, "metric_learner", **known)
+        points = stages.points_of(codes)
+    inputs = codes if wanted.network_input == "code" else points
+    return FittedStages(stages, inputs, points)
+
+
+def _new_encoder(X, wanted, rng):
+    """The encoder to fit, or None."""
+    if wanted.encoder is None:
+        return None
+    if wanted.encoder == "autoencoder":
+        return _own_stage(Autoencoder, wanted, rng)
+    if wanted.encoder != "auto":
+        return _seeded(clone(wanted.encoder), rng)
+    if X.shape[1] <= AUTO_WIDTH:
+        return None
+    width, seed = min(AUTO_WIDTH, X.shape[0] - 1), _draw_seed(rng)
+    # PCA subtracts the mean, which sparse rows and angles do not survive.
+    if sparse.issparse(X) or wanted.metric == "cosine":
+        return TruncatedSVD(width, random_state=seed)
+    return PCA(width, random_state=seed)
+
+
+def _new_learner(shape, wanted, constraints, rng):
+    """The metric learner to fit on codes of a shape, or None."""
+    learner = wanted.metric_learner
+    if learner == "auto":
+        learned = constraints is not None or learns_space(*shape)
+        learner = "siamese" if learned else None
+    if learner is None:
+        return None
+    if learner == "siamese":
+        return _own_stage(SiameseEmbedding, wanted, rng)
+    return _seeded(clone(learner), rng)
+
+
+def _known_to(learner, constraints):
+    """What is known about pairs, as far as the `fit` of a learner takes it."""
+    given = {} if constraints is None else constraints.given
+    return {
+        name: value for name, value in given.items() if has_fit_parameter(learner, name)
+    }
+
+
+def _own_stage(stage, wanted, rng):
+    """A stage of this package with its defaults."""
+    seed = _draw_seed(rng)
+    return stage(verbose=wanted.verbose, device=wanted.device, random_state=seed)
+
+
+def _floats(X):
+    """Small integers as float32, floats as they are."""
+    return X if X.dtype.kind == "f" else X.astype(np.float32)
+
+
+def _unit_rows(X):
+    """Rows divided by their lengths, whose squares may be beyond floats."""
+    X = _floats(X)
+    largest = abs(X).max(axis=1)
+    if sparse.issparse(X):
+        largest = largest.toarray().ravel()
+    exponents = -np.frexp(largest)[1]  # a power of two is exact: no digit changes
+    if sparse.issparse(X):
+        scaled = X.copy()
+        scaled.data = np.ldexp(X.data, np.repeat(exponents, np.diff(X.indptr)))
+    else:
+        scaled = np.ldexp(X, exponents[:, None])
+    return normalize(scaled)
+
+
+def _seeded(estimator, rng):
+    """Give every unset random_state of an estimator a seed of its own."""
+    params = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
+    unset = sorted(
+        name
+        for name, value in params.items()
+        if name.split("__")[-1] == "random_state" and value is None
+    )
+    if unset:
+        estimator.set_params(**{name: _draw_seed(rng) for name in unset})
+    return estimator
+
+
+def _draw_seed(rng):
+    return int(rng.randint(np.iinfo(np.int32).max))
+
+
+def _check_magnitude(X):
+    """Refuse rows whose squares are no numbers: PCA would be silently wrong."""
+    values = X.data if sparse.issparse(X) else X
+    largest = float(np.max(np.abs(values), initial=0.0))
+    limits = np.finfo(X.dtype)
+    low, high = 1e3 * float(limits.tiny) ** 0.5, 1e-3 * float(limits.max) ** 0.5
+    if largest != 0.0 and not low < largest < high:
+        raise ValueError(
+            f"The largest magnitude in X is {largest:.3g}: its square is not a "
+            f"{X.dtype} number, as encoder='auto' needs. Rescale X."
+        )
+
+
+def _fit_stage(transformer, X, parameter, **known):
+    """Fit a stage; name it where it fails in linear algebra."""
+    try:
+        transformer.fit(X, **known)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(
+            f"{parameter}={transformer!r} could not be fitted: {error}"
+        ) from error
+
+
+def _transformed(transformer, X, parameter):
+    """What a stage makes of its rows, checked."""
+    codes = check_array(
+        transformer.transform(X),
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        input_name=f"The output of {parameter} ",
+    )
+    if codes.shape[0] != X.shape[0]:
+        raise ValueError(
+            f"{parameter}={transformer!r} made {codes.shape[0]} rows of {X.shape[0]}: "
+            "expected one row for each."
+        )
+    return codes

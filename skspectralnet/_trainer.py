@@ -1,0 +1,109 @@
+"""A training as the parameters of an estimator say: bar, Ctrl-C, warnings, error."""
+
+import contextlib
+import warnings
+from typing import NamedTuple
+
+from sklearn.exceptions import ConvergenceWarning
+
+from skspectralnet._tasks import Epochs, FitTask
+from skspectralnet._training import (
+    Interrupts,
+    NonFiniteLossError,
+    Schedule,
+    progress_bar,
+)
+
+
+class Trainer(NamedTuple):
+    """Runs trainings for a fit.
+
+    Fields
+    ------
+    fit_task : FitTask
+        What the epochs are parts of.
+    schedule : Schedule
+        As the parameters of the estimator say.
+    verbose : int
+    lower : dict
+        Parameters, and their values, that the error says to lower.
+    """
+
+    fit_task: FitTask
+    schedule: Schedule
+    verbose: int
+    lower: dict
+
+    @contextlib.contextmanager
+    def stage(self, name, n_epochs=0):
+        """A stage of the fit around some lines; yields the Trainer of its epochs."""
+        with self.fit_task.stage(name, n_epochs) as task:
+            yield self._replace(fit_task=task)
+
+    def at_rate(self, learning_rate):
+        """The same with another learning rate."""
+        schedule = self.schedule._replace(learning_rate=learning_rate)
+        return self._replace(schedule=schedule)
+
+    def hooks(self, progress=None):
+        """What :func:`~skspectralnet._training.train` is called with besides."""
+        return {"interrupts": Interrupts(), "epochs": Epochs(self.fit_task, progress)}
+
+    def run(self, training, stage, loss, *, n_untold=0, **schedule):
+        """Train; warn where the training ended early.
+
+        Parameters
+        ----------
+        training : callable
+            Trains as ``training(schedule, interrupts=..., epochs=...)``; returns the
+            History.
+        stage, loss : str
+            Their names, for the bar, the warnings and the error.
+        n_untold : int
+            Epochs that `training` makes before those of the schedule, for the bar
+            alone.
+        **schedule
+            What differs from `schedule`.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        ValueError
+            Where the loss is not a finite number at much smaller learning rates.
+        """
+        planned = self.schedule._replace(**schedule)
+        n_epochs = planned.max_iter + n_untold
+        try:
+            with progress_bar(self.verbose, stage, n_epochs) as progress:
+                history = training(planned, **self.hooks(progress))
+        except NonFiniteLossError as error:
+            values = ", ".join(f"{name}={value}" for name, value in self.lower.items())
+            raise ValueError(
+                f"The {loss} is not a finite number, even after lowering the learning "
+                f"rate: {values}. Lower "
+                f"{'it further' if len(self.lower) == 1 else 'them'} "
+                "or look for extreme values in X."
+            ) from error
+        if history.interrupted:
+            warn_of_interrupt(len(history.loss_curve))
+        elif not (history.converged or history.stopped):
+            warnings.warn(
+                f"The {loss} was still falling at max_iter={planned.max_iter} epochs. "
+                "Raise max_iter, or tol to stop earlier.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return history
+
+
+def warn_of_interrupt(n_epochs):
+    """Warn that Ctrl-C ended a training after so many epochs."""
+    warnings.warn(
+        f"Training interrupted by user after {n_epochs} epochs: the best "
+        "weights so far are used.",
+        UserWarning,
+        stacklevel=2,
+    )
