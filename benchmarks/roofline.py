@@ -26,7 +26,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from skspectralnet import Autoencoder, SiameseEmbedding, SpectralNetClustering
+from skspectralnet import (
+    Autoencoder,
+    SiameseEmbedding,
+    SpectralNetClustering,
+    _autoencoder,
+    _batch_graph,
+)
 from skspectralnet._rows import Rows
 from skspectralnet._tensors import fast_bfloat16
 
@@ -139,7 +145,7 @@ def _touched(tensor):
 
 
 def stages():
-    """(name, estimator, method to watch, its dtype, rows), and what is run for it."""
+    """(name, estimator, function to watch and its home, dtype, rows) of each stage."""
     pixels = load("mnist")[0].astype(np.float32)
     codes = PCA(50, random_state=0).fit_transform(pixels)
     bf16 = fast_bfloat16(torch.device("cpu"))
@@ -154,49 +160,49 @@ def stages():
         (
             "autoencoder",
             Autoencoder(max_iter=2, random_state=0),
-            "_train",
+            (_autoencoder, "_train"),
             wide,
             pixels,
         ),
-        ("siamese", steps, "_train", wide, codes),
-        ("spectral map", spectral, "_fit_network", torch.float32, points),
-        ("alignment", spectral, "_align", torch.float64, points),
+        ("siamese", steps, (SiameseEmbedding, "_train"), wide, codes),
+        ("spectral map", spectral, (_batch_graph, "fit_map"), torch.float32, points),
+        ("alignment", spectral, (_batch_graph, "align"), torch.float64, points),
     ]
 
 
-def measure(machine, estimator, method, dtype, X):
-    """Seconds of a method in a fit, as it is and by the roofline."""
+def measure(machine, estimator, place, dtype, X):
+    """Seconds of a function in a fit, as it is and by the roofline."""
     estimator.fit(X[:2000])  # what is made at the first call only
-    plain, counted = Watched(method), Counted(machine)
-    with plain.around(type(estimator)):
+    plain, counted = Watched(), Counted(machine)
+    with plain.around(*place):
         for _ in range(FITS):
             estimator.fit(X)
-    with Watched(method, counted).around(type(estimator)):
+    with Watched(counted).around(*place):
         estimator.fit(X)
     return row(median(plain.seconds), counted, machine.rates[dtype])
 
 
 class Watched:
-    """Times a method, or counts in it."""
+    """Times a function, or counts in it."""
 
-    def __init__(self, method, counted=None):
-        self.method, self.counted = method, counted
+    def __init__(self, counted=None):
+        self.counted = counted
         self.seconds = []
 
-    def around(self, kind):
-        """Patch the class while the ``with`` block runs."""
-        method = getattr(kind, self.method)
+    def around(self, home, name):
+        """Patch a class or a module while the ``with`` block runs."""
+        original = getattr(home, name)
 
-        def call(estimator, *arguments, **named):
+        def call(*arguments, **named):
             if self.counted is not None:
                 with self.counted, self.counted.rows(Rows.batch):
-                    return method(estimator, *arguments, **named)
+                    return original(*arguments, **named)
             with Stopwatch() as watch:
-                found = method(estimator, *arguments, **named)
+                found = original(*arguments, **named)
             self.seconds.append(watch.wall)
             return found
 
-        return mock.patch.object(kind, self.method, call)
+        return mock.patch.object(home, name, call)
 
 
 def row(seconds, counted, rate):
