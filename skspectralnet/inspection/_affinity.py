@@ -121,6 +121,16 @@ class AffinityDisplay:
         Returns
         -------
         display : AffinityDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        NotFittedError
+            If `estimator` is not fitted.
+        ValueError, TypeError
+            If an argument cannot be used, there are no labels, or the model was fitted
+            on a graph that is not given here.
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_fitted(estimator, SPECTRAL, cls)

@@ -93,6 +93,15 @@ class EigenvaluesDisplay:
         Returns
         -------
         display : EigenvaluesDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        TypeError
+            If `estimator` is something else, or `ax` is no Axes.
+        NotFittedError
+            If it is not fitted.
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_fitted(estimator, SPECTRAL, cls)

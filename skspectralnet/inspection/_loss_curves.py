@@ -67,6 +67,17 @@ class LossCurvesDisplay:
         Returns
         -------
         display : LossCurvesDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        TypeError
+            If `estimator` is something else, or `ax` is no Axes.
+        ValueError
+            If there are more or fewer axes than stages.
+        NotFittedError
+            If `estimator` is not fitted.
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_fitted(estimator, (*SPECTRAL, Autoencoder, SiameseEmbedding), cls)

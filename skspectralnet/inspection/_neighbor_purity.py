@@ -107,6 +107,15 @@ class NeighborPurityDisplay:
         Returns
         -------
         display : NeighborPurityDisplay
+
+        Raises
+        ------
+        ImportError
+            If matplotlib is not installed.
+        NotFittedError
+            If `estimator` is not fitted.
+        ValueError, TypeError
+            If an argument cannot be used, or there are no labels.
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_fitted(estimator, SPECTRAL, cls)
