@@ -307,7 +307,7 @@ def _from_matrix(matrix, device):
     return SparseAffinity(*(torch.from_numpy(part).to(device) for part in parts))
 
 
-def overrule(affinity, known, together, apart):
+def constrained_affinity(affinity, known, together, apart):
     """Weights 1 between rows known to belong together, 0 between those that do not.
 
     As labelled rows overwrite the affinity in the semi-supervised mode of the

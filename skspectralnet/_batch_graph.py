@@ -7,7 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from skspectralnet._affinity import batch_affinity, neighbors_in_part, overrule
+from skspectralnet._affinity import (
+    batch_affinity,
+    constrained_affinity,
+    neighbors_in_part,
+)
 from skspectralnet._eigen import RitzPairs, rayleigh_ritz
 from skspectralnet._losses import laplacian_form, orthonormal_form, row_weights
 from skspectralnet._network import orthonormalizer, placed_mlp
@@ -63,13 +67,13 @@ class Batch(NamedTuple):
     laplacian: str
 
     @property
-    def weights(self):
+    def row_weights(self):
         """Of the rows in the inner product of the Laplacian, (b,)."""
         return row_weights(self.affinity.degrees, self.laplacian)
 
     def factor(self, outputs):
         """The matrix that makes outputs for these rows orthonormal."""
-        return orthonormalizer(outputs, self.weights)
+        return orthonormalizer(outputs, self.row_weights)
 
     def own_form(self, outputs):
         """The Laplacian form of outputs orthonormalised by their own factor."""
@@ -132,7 +136,7 @@ class BatchReader:
         )
         if self.constraints is not None:
             relations = self.constraints.relations(rows)
-            affinity = overrule(affinity, *map(self._on_device, relations))
+            affinity = constrained_affinity(affinity, *map(self._on_device, relations))
         return Batch(inputs, affinity, task.laplacian)
 
     def _on_device(self, array):
@@ -273,7 +277,7 @@ def align(reader, mlp, *, generator):
         for rows in _split(order, task.batch_size):
             batch = reader.read(rows, torch.float64)
             outputs = mlp(batch.inputs)
-            weights = batch.weights
+            weights = batch.row_weights
             gram = gram + outputs.T @ (weights[:, None] * outputs)
             form = form + laplacian_form(outputs, batch.affinity, task.laplacian)
             total = total + float(weights.sum())

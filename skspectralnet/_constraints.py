@@ -123,7 +123,7 @@ class Constraints:
         place = (rng.uniform(size=len(groups)) * self._sizes[groups]).astype(np.int64)
         return self._members[self._starts[groups] + place]
 
-    def overrule(self, neighbors):
+    def allowed_neighbors(self, neighbors):
         """Neighbours with those that are known to be apart replaced.
 
         Parameters

@@ -80,7 +80,7 @@ def inner_product(degrees, laplacian):
 
     Returns
     -------
-    masses : ndarray of shape (n_samples,)
+    row_weights : ndarray of shape (n_samples,)
         The degrees for ``"random_walk"``, else ones.
     bound : float
     """
@@ -131,7 +131,7 @@ def graph_eigenpairs(graph, n_vectors, laplacian, random_state):
     """
     n_samples = graph.shape[0]
     degrees = np.asarray(graph.sum(axis=1)).ravel()
-    masses, bound = inner_product(degrees, laplacian)
+    row_weights, bound = inner_product(degrees, laplacian)
     n_connected, members = connected_components(graph, directed=False)
     # v is constant on a component, or the root of the degrees for "symmetric".
     trivial = np.sqrt(degrees) if laplacian != "unnormalized" else np.ones(n_samples)
@@ -144,9 +144,9 @@ def graph_eigenpairs(graph, n_vectors, laplacian, random_state):
         nearness, others = _largest_pairs(shifted, whole, n_left, random_state)
         eigenvalues = np.append(eigenvalues, np.maximum(bound * (1.0 - nearness), 0.0))
         vectors = np.column_stack([vectors, others])
-    size = np.sqrt(masses.sum())
+    size = np.sqrt(row_weights.sum())
     return Eigenpairs(
-        eigenvalues, vectors * (size / np.sqrt(masses))[:, None], n_connected
+        eigenvalues, vectors * (size / np.sqrt(row_weights))[:, None], n_connected
     )
 
 

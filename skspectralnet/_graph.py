@@ -61,10 +61,10 @@ def nearest_neighbors(
     n_neighbors : int
         Below n_samples.
     algorithm : {"auto", "exact", "cells", "pynndescent"}
-        ``"cells"`` compares a row with the rows of the cells of k-means that are
-        nearest to its own, as many cells as hold 99.5 % of the true neighbours of 1,000
-        random rows, at most 256; ``"pynndescent"`` needs that package; ``"auto"``:
-        exact up to `exact_rows` rows, cells beyond.
+        ``"cells"`` (inverted lists, IVF) compares a row with the rows of the cells of
+        k-means that are nearest to its own, as many cells as hold 99.5 % of the true
+        neighbours of 1,000 random rows, at most 256; ``"pynndescent"`` needs that
+        package; ``"auto"``: exact up to `exact_rows` rows, cells beyond.
     exact_rows : int, default=100,000
     random_state : RandomState
 
@@ -152,8 +152,8 @@ def _n_searched(cells, nearby, truth):
     """How many of the nearest cells hold enough of the true neighbours."""
     around = nearby[cells[truth.rows]]  # (r, m) cells, nearest first
     held = cells[truth.neighbors][:, :, None] == around[:, None, :]  # (r, k, m)
-    shares = np.cumsum(held.mean(axis=(0, 1)))
-    return min(int(np.searchsorted(shares, _ENOUGH)) + 1, len(shares))
+    cumulative = np.cumsum(held.mean(axis=(0, 1)))
+    return min(int(np.searchsorted(cumulative, _ENOUGH)) + 1, len(cumulative))
 
 
 def _without_itself(found, rows):

@@ -163,7 +163,7 @@ def edge_form(U):
     return difference.T @ difference / len(U)
 
 
-def row_gram(U, masses):
+def row_gram(U, row_weights):
     r"""The Gram matrix of functions over some rows, :math:`\frac{1}{b} \sum m u u^T`.
 
     Over the ends of edges drawn by their weights its mean is
@@ -172,16 +172,16 @@ def row_gram(U, masses):
     Parameters
     ----------
     U : tensor of shape (b, q)
-    masses : tensor of shape (b,)
+    row_weights : tensor of shape (b,)
 
     Returns
     -------
     tensor of shape (q, q)
     """
-    return U.T @ (masses[:, None] * U) / len(U)
+    return U.T @ (row_weights[:, None] * U) / len(U)
 
 
-def regression_loss(missed, masses):
+def regression_loss(missed, row_weights):
     r"""Mean square of what a network misses, and of its change along edges.
 
     .. math:: \frac{1}{b q} \sum_i m_i \lVert r_i \rVert^2
@@ -194,14 +194,14 @@ def regression_loss(missed, masses):
     ----------
     missed : tensor of shape (2 e, q)
         The first ends of the edges, then the second ones.
-    masses : tensor of shape (2 e,)
+    row_weights : tensor of shape (2 e,)
 
     Returns
     -------
     scalar tensor
     """
     first, second = missed.chunk(2)
-    square = (masses[:, None] * missed.square()).mean()
+    square = (row_weights[:, None] * missed.square()).mean()
     return square + SMOOTHNESS * (first - second).square().mean()
 
 

@@ -62,7 +62,7 @@ class EdgeBatch(NamedTuple):
     inputs: torch.Tensor  # (2 e, n_inputs)
     nodes: torch.Tensor  # (2 e,) int64
     scales: torch.Tensor  # (2 e, 1), s: ones, or the root of mean over own degree
-    masses: torch.Tensor  # (2 e,), of u in the inner product
+    row_weights: torch.Tensor  # (2 e,), of u in the inner product
 
     def functions(self, outputs):
         """The outputs with a constant before them, scaled: (2 e, 1 + q), float64."""
@@ -71,12 +71,12 @@ class EdgeBatch(NamedTuple):
 
     def factor(self, outputs):
         """The matrix that makes the functions of these rows orthonormal."""
-        return orthonormalizer(self.functions(outputs), self.masses)
+        return orthonormalizer(self.functions(outputs), self.row_weights)
 
     def own_form(self, outputs):
         """The Laplacian form of functions orthonormalised by their own factor."""
         U = self.functions(outputs)
-        return self._form(U, orthonormalizer(U, self.masses))
+        return self._form(U, orthonormalizer(U, self.row_weights))
 
     def form(self, outputs, matrix):
         """The Laplacian form of functions times a given matrix."""
@@ -84,7 +84,7 @@ class EdgeBatch(NamedTuple):
 
     def _form(self, U, matrix):
         """The form, with 1 for each direction that is lost."""
-        missing = edge_form(U) - row_gram(U, self.masses)
+        missing = edge_form(U) - row_gram(U, self.row_weights)
         form = matrix.T @ missing @ matrix
         return form + torch.eye(len(form), dtype=form.dtype, device=form.device)
 
@@ -113,22 +113,22 @@ class GraphReader:
         self.inputs, self.nodes, self.graph, self.task = inputs, nodes, graph, task
         upper = sparse.triu(graph, k=1).tocoo()
         self.ends = np.stack(upper.coords)  # (2, n_edges)
-        self.shares = np.cumsum(upper.data)
-        self.shares /= self.shares[-1]
+        self.cumulative = np.cumsum(upper.data)
+        self.cumulative /= self.cumulative[-1]
         self.degrees = np.asarray(graph.sum(axis=1)).ravel()
         relative = self.degrees.mean() / self.degrees
         ones = np.ones_like(relative)
         symmetric = task.laplacian == "symmetric"
         self._scales = np.sqrt(relative) if symmetric else ones
-        self._masses = relative if task.laplacian == "unnormalized" else ones
+        self._row_weights = relative if task.laplacian == "unnormalized" else ones
 
     def draw(self, n_edges, generator):
         """Numbers of some edges, by weight, with replacement."""
         places = torch.rand(
             n_edges, generator=generator, dtype=torch.float64, device="cpu"
         ).numpy()
-        edges = np.searchsorted(self.shares, places, side="right")
-        return np.minimum(edges, len(self.shares) - 1)
+        edges = np.searchsorted(self.cumulative, places, side="right")
+        return np.minimum(edges, len(self.cumulative) - 1)
 
     def read(self, edges):
         """The EdgeBatch of some edges."""
@@ -137,7 +137,7 @@ class GraphReader:
             self.tensor(self.read_inputs(nodes), torch.float32),
             self.tensor(nodes, torch.int64),
             self.tensor(self._scales[nodes, None], torch.float64),
-            self.tensor(self._masses[nodes], torch.float64),
+            self.tensor(self._row_weights[nodes], torch.float64),
         )
 
     def read_inputs(self, nodes):
@@ -180,7 +180,7 @@ def build_graphs(inputs, points, task, constraints, rng):
         n_neighbors = _below(len(nodes), task)
         graph = _graph_of(points, standard, nodes, n_neighbors, task, rng)
     if constraints is not None:
-        graph = overruled(graph, nodes, inverse, constraints, n_neighbors, rng)
+        graph = constrained_graph(graph, nodes, inverse, constraints, n_neighbors, rng)
     linked = np.flatnonzero(np.asarray(graph.sum(axis=1)).ravel() > 0)
     if len(linked) < 2:
         raise ValueError(NO_EDGES)
@@ -266,7 +266,7 @@ def neighbor_affinity(points, affinity, n_neighbors, *, gamma, random_state):
     return symmetric_graph(found.indices, weights.numpy())
 
 
-def overruled(graph, nodes, inverse, constraints, n_neighbors, random_state):
+def constrained_graph(graph, nodes, inverse, constraints, n_neighbors, random_state):
     """A graph without the edges between rows known to be apart, and with known ones.
 
     Rows that belong together get edges of weight 1 to about `n_neighbors` random ones

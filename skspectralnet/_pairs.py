@@ -55,7 +55,7 @@ def find_pairs(X, n_neighbors, algorithm, constraints, rng):
     )
     partners = first[found.indices][inverse]
     if constraints is not None:
-        partners = constraints.overrule(partners)
+        partners = constraints.allowed_neighbors(partners)
     return Pairs(rows, partners, constraints, n_neighbors, found.recall)
 
 

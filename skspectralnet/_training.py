@@ -39,7 +39,7 @@ class History(NamedTuple):
     validation_loss_curve: list | None
     converged: bool
     interrupted: bool  # by Ctrl-C
-    stopped: bool  # by what is told of the epochs
+    stopped: bool  # a callback requested the stop
 
 
 class NonFiniteLossError(ArithmeticError):

@@ -277,7 +277,7 @@ def regress(reader, targets, mlp, schedule, *, generator, **hooks):
             batch = reader.read(reader.draw(n_edges, generator))
             missed = mlp(batch.inputs) - scaled[batch.nodes]
             missed = missed * batch.scales.to(missed.dtype)
-            yield regression_loss(missed, batch.masses.to(missed.dtype))
+            yield regression_loss(missed, batch.row_weights.to(missed.dtype))
 
     history = train(mlp, losses, schedule, **hooks)
     mlp.set_last_layer(*_last_layer(reader, mlp, targets))
@@ -295,10 +295,10 @@ def _last_layer(reader, mlp, targets):
     task = reader.task
     state = MLP.from_arrays(mlp.to_arrays())
     H = np.column_stack([reader.outputs(state, "features"), np.ones(len(reader.nodes))])
-    masses, _ = inner_product(reader.degrees, task.laplacian)
+    row_weights, _ = inner_product(reader.degrees, task.laplacian)
     size = reader.degrees.mean() if task.laplacian == "unnormalized" else 1.0
     change = 2.0 * SMOOTHNESS / size
-    weighted = masses[:, None] * H
+    weighted = row_weights[:, None] * H
     form = H.T @ laplacian_product(reader.graph, H, task.laplacian)
     matrix = weighted.T @ H + change * form
     cross = (weighted.T @ targets.vectors) * (1.0 + change * targets.eigenvalues)
@@ -372,7 +372,7 @@ def polished(reader, mlp, pairs, schedule, *, generator, **hooks):
     Polished
         The distances are None where the exact vectors are not those of `reader`.
     """
-    known = len(pairs.vectors) == len(reader.nodes)
+    is_exact = len(pairs.vectors) == len(reader.nodes)
     n_steps = min(epoch_steps(len(reader.nodes)), _EPOCH_STEPS)
     candidate = MLP.from_arrays(mlp.to_arrays()).float()
     schedule = schedule._replace(
@@ -391,9 +391,9 @@ def polished(reader, mlp, pairs, schedule, *, generator, **hooks):
         generator=generator,
         **hooks,
     )
-    exact = pairs if known else None
+    exact = pairs if is_exact else None
     fits = [align_to_graph(reader, one, exact) for one in (mlp, candidate)]
-    if known:
+    if is_exact:
         before, after = (fit.error.distance for fit in fits)
     else:
         before, after = (float(fit.pairs.eigenvalues.sum()) for fit in fits)
@@ -427,9 +427,9 @@ def align_to_graph(reader, mlp, pairs):
     task, graph = reader.task, reader.graph
     mlp = mlp.with_constant().frozen()
     Y = reader.outputs(mlp)  # (n_nodes, 1 + q)
-    masses, _ = inner_product(reader.degrees, task.laplacian)
-    total = masses.sum()
-    weighted = masses[:, None] * Y
+    row_weights, _ = inner_product(reader.degrees, task.laplacian)
+    total = row_weights.sum()
+    weighted = row_weights[:, None] * Y
     gram = weighted.T @ Y / total
     form = Y.T @ laplacian_product(graph, Y, task.laplacian) / total
     coefficients = None
@@ -453,15 +453,15 @@ def align_to_graph(reader, mlp, pairs):
 def _error(reader, Y, eigenvalues, pairs):
     """The ApproximationError of aligned functions."""
     task = reader.task
-    masses, _ = inner_product(reader.degrees, task.laplacian)
-    known = eigenvalues if pairs is None else pairs.eigenvalues
-    cut = min(cut_at_gap(known, task.n_components), Y.shape[1])
+    row_weights, _ = inner_product(reader.degrees, task.laplacian)
+    spectrum = eigenvalues if pairs is None else pairs.eigenvalues
+    cut = min(cut_at_gap(spectrum, task.n_components), Y.shape[1])
     missed = residuals(reader.graph, Y, eigenvalues, task.laplacian)
     distance = None
     if pairs is not None:
         exact = pairs.vectors[:, :cut]
-        distance = grassmann_distance(Y[:, :cut], exact, masses)
-    following = known[cut] if len(known) > cut else np.inf
+        distance = grassmann_distance(Y[:, :cut], exact, row_weights)
+    following = spectrum[cut] if len(spectrum) > cut else np.inf
     return ApproximationError(
         distance=distance,
         bound=subspace_bound(missed[:cut], eigenvalues[:cut], following),

@@ -13,11 +13,11 @@ from skspectralnet._affinity import (
     DenseAffinity,
     SparseAffinity,
     batch_affinity,
+    constrained_affinity,
     dense_affinity,
     median_gamma,
     nearest_in_batch,
     neighbors_in_part,
-    overrule,
     rbf_matrix,
     self_tuning_weights,
     sparse_affinity,
@@ -353,7 +353,7 @@ def test_overruled_by_hand():
     expected = [[0, 0, 0, 1], [0, 0, 0.5, 0], [0, 0.5, 0, 0.5], [1, 0, 0.5, 0]]
     graph = batch_affinity(line(0, 1, 3, 7), "nearest_neighbors", n_neighbors=1)
     for affinity in (graph, dense_affinity(full(graph))):
-        found = overrule(affinity, known, together, apart)
+        found = constrained_affinity(affinity, known, together, apart)
         assert type(found) is type(affinity)
         assert_array_equal(full(found), expected)
         assert_array_equal(found.degrees, [1, 0.5, 1, 1.5])
@@ -365,8 +365,8 @@ def test_overruled_by_hand():
 def test_sparse_and_dense_graphs_are_overruled_alike(affinity, dtype, m, rng):
     graph = batch_affinity(random_points(rng, dtype=dtype), affinity, n_neighbors=7)
     relations = random_relations(rng, 60, m)
-    found = overrule(graph, *relations)
-    dense = overrule(dense_affinity(full(graph)), *relations)
+    found = constrained_affinity(graph, *relations)
+    dense = constrained_affinity(dense_affinity(full(graph)), *relations)
     assert_allclose(full(found), full(dense), rtol=1e-6)
     assert_allclose(found.degrees, dense.degrees, rtol=1e-5)
     Y = random_points(rng, d=4)
@@ -377,7 +377,7 @@ def test_sparse_and_dense_graphs_are_overruled_alike(affinity, dtype, m, rng):
 def test_overruled_graphs_keep_the_rest(affinity, rng):
     graph = batch_affinity(random_points(rng), affinity, n_neighbors=7)
     known, together, apart = random_relations(rng, 60, 25)
-    before, found = full(graph), overrule(graph, known, together, apart)
+    before, found = full(graph), constrained_affinity(graph, known, together, apart)
     W = full(found)
     assert_allclose(W, W.T, rtol=1e-12)
     assert_array_equal(W.diagonal(), 0)
@@ -395,6 +395,8 @@ def test_rows_without_any_edge_left():
     graph = batch_affinity(line(0, 1), "nearest_neighbors", n_neighbors=1)
     known = torch.arange(2)
     apart = ~torch.eye(2, dtype=torch.bool)
-    found = overrule(graph, known, torch.zeros(2, 2, dtype=torch.bool), apart)
+    found = constrained_affinity(
+        graph, known, torch.zeros(2, 2, dtype=torch.bool), apart
+    )
     assert_array_equal(full(found), np.zeros((2, 2)))
     assert_array_equal(found.degrees, [0, 0])

@@ -149,9 +149,7 @@ def test_width_is_below_the_columns(n_features, width, rng):
     ("shape", "first"), [((30, 4), 128), ((1000, 30), 256), ((2000, 500), 512)]
 )
 def test_hidden_layers_follow_the_size_of_the_rows(shape, first):
-    model = Autoencoder()
-    model.n_components_ = 2
-    encoder, decoder = model._new_network(shape, torch.Generator())
+    encoder, decoder = Autoencoder()._new_network(shape, 2, torch.Generator())
     assert encoder.weights[0].shape == (first, shape[1])
     mirrored = [tuple(w.shape[::-1]) for w in reversed(decoder.weights)]
     assert [tuple(w.shape) for w in encoder.weights] == mirrored
@@ -162,8 +160,7 @@ def test_hidden_layers_follow_the_size_of_the_rows(shape, first):
 )
 def test_rate_follows_the_width(hidden, rate):
     model = Autoencoder(hidden_layer_sizes=hidden)
-    model.n_components_ = 1000
-    network = model._new_network((9, 3), torch.Generator())
+    network = model._new_network((9, 3), 1000, torch.Generator())
     assert model._learning_rate(network) == rate
     model.set_params(learning_rate_init=0.5)
     assert model._learning_rate(network) == 0.5

@@ -123,7 +123,7 @@ def test_one_label_only():
     rng = np.random.RandomState(0)
     assert known.sample_apart(5, rng).shape == (0, 2)
     neighbors = np.array([[1, 3]] * 5)
-    assert_array_equal(known.overrule(neighbors), neighbors)
+    assert_array_equal(known.allowed_neighbors(neighbors), neighbors)
 
 
 def test_names_of_labels_may_be_any_numbers():
@@ -310,7 +310,7 @@ def test_memory_is_linear_in_the_labels(rng):
     must = np.c_[np.arange(n), n + np.arange(n)]
     tracemalloc.start()
     known = known_pairs(2 * n, np.r_[np.arange(n), np.full(n, -1)], must)
-    known.overrule(rng.randint(2 * n, size=(2 * n, 5)))
+    known.allowed_neighbors(rng.randint(2 * n, size=(2 * n, 5)))
     known.sample_apart(100, rng)
     known.relations(np.arange(50))
     peak = tracemalloc.get_traced_memory()[1]
@@ -328,7 +328,7 @@ def test_overruled_neighbours_by_hand():
     # 0: 2 is forbidden, 1 takes its place; 1: both are, the row itself remains.
     expected = [[1, 1], [1, 1], [3, 4], [4, 2], [0, 2]]
     before = neighbors.copy()
-    assert_array_equal(known.overrule(neighbors), expected)
+    assert_array_equal(known.allowed_neighbors(neighbors), expected)
     assert_array_equal(neighbors, before)
 
 
@@ -337,7 +337,7 @@ def test_no_forbidden_neighbour_is_left(rng):
     known = known_pairs(60, labels, must, cannot)
     _, apart = relations(known)
     neighbors = np.array([rng.permutation(60)[:7] for _ in range(60)])
-    replaced = known.overrule(neighbors)
+    replaced = known.allowed_neighbors(neighbors)
     rows = np.arange(60)[:, None]
     forbidden = apart[rows, neighbors]
     assert forbidden.any()

@@ -5,6 +5,7 @@ What they promise as all estimators do is in test_contract.py.
 
 import _thread
 import pickle
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -677,9 +678,12 @@ def test_interrupted_anywhere_is_a_model_or_none(cls, blobs, rng):
 @pytest.mark.skipif(
     not hasattr(_thread, "interrupt_main"), reason="no way to press Ctrl-C"
 )
-def test_a_real_ctrl_c(blobs):
+def test_a_real_ctrl_c(blobs, request):
     X, _ = blobs
     calls = []
+    # A shell starts what runs in the background with Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     def affinity(points):
         calls.append(1)

@@ -88,9 +88,13 @@ FORBIDDEN_CALLS = {
 }
 
 
-def _tree(module):
+def _path(module):
     path = PACKAGE.joinpath(*module.split("."))
-    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _tree(module):
+    path = _path(module)
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
@@ -323,3 +327,88 @@ labels = SpectralNetClustering(3, random_state=0).fit_predict(X)
 print(len(set(labels.tolist())))
 """
     assert _run(code, tmp_path).split() == ["absent", "3"]
+
+
+# --- the size of the rooms
+
+
+def _docstring_lines(node):
+    if ast.get_docstring(node) is None:
+        return 0
+    return node.body[0].end_lineno - node.body[0].lineno + 1
+
+
+def _functions(module):
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.FunctionDef):
+            yield node
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_functions_are_short(module):
+    # The constructors of the estimators have a line for each parameter, twice.
+    for node in _functions(module):
+        n_lines = node.end_lineno - node.lineno + 1 - _docstring_lines(node)
+        assert n_lines <= 40 or node.name == "__init__", (node.name, n_lines)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_functions_have_few_parameters(module):
+    public = {"__init__", "fit", "from_estimator"}
+    for node in _functions(module):
+        names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
+        names = [*names, *(a.arg for a in node.args.kwonlyargs)]
+        n_parameters = len([name for name in names if name not in ("self", "cls")])
+        assert n_parameters <= 6 or node.name in public, (node.name, n_parameters)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_fit_on_a_few_pages(module):
+    # Docstrings of public names apart: they are the reference.
+    kinds = ast.FunctionDef | ast.ClassDef
+    public = [
+        node
+        for node in ast.walk(_tree(module))
+        if isinstance(node, kinds) and not node.name.startswith("_")
+    ]
+    n_lines = len(_path(module).read_text(encoding="utf-8").splitlines())
+    assert n_lines - sum(map(_docstring_lines, public)) <= 450
+
+
+def _sets(node):
+    """Whether a function assigns an attribute of `self`."""
+    for part in ast.walk(node):
+        stored = isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store)
+        if stored and _dotted(part.value) == "self":
+            return True
+    return False
+
+
+def _returns(node):
+    """Whether a function returns something that is not `self`."""
+    returns = [part for part in ast.walk(node) if isinstance(part, ast.Return)]
+    values = [part.value for part in returns if part.value is not None]
+    return any(_dotted(value) != "self" for value in values)
+
+
+ESTIMATORS = ("_estimator", "_base", "_embedding", "_clustering")
+
+
+@pytest.mark.parametrize("module", [*ESTIMATORS, "_autoencoder", "_siamese"])
+def test_no_method_of_an_estimator_both_stores_and_returns(module):
+    classes = [n for n in ast.walk(_tree(module)) if isinstance(n, ast.ClassDef)]
+    methods = [n for c in classes for n in c.body if isinstance(n, ast.FunctionDef)]
+    assert methods
+    assert not [node.name for node in methods if _sets(node) and _returns(node)]
+    setters = {node.name for node in methods if _sets(node)}
+    assert setters <= {
+        *("__init__", "_fit", "_store", "_replace_fit"),
+        *("partial_fit", "_begin_stream"),
+    }
+
+
+@pytest.mark.parametrize("module", ESTIMATORS)
+def test_no_class_has_many_methods(module):
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.ClassDef):
+            assert len([n for n in node.body if isinstance(n, ast.FunctionDef)]) <= 18

@@ -35,8 +35,8 @@ from skspectralnet._losses import edge_form, row_gram
 from skspectralnet._neighbor_graph import (
     GraphReader,
     GraphTask,
+    constrained_graph,
     neighbor_affinity,
-    overruled,
 )
 from skspectralnet._rows import Rows, center_and_scale
 from skspectralnet._tasks import Epochs, FitTask
@@ -116,18 +116,20 @@ def test_expected_form_is_the_laplacian_form(laplacian, rng):
     reader = reader_of(X, graph, laplacian)
     outputs = torch.tensor(rng.normal(size=(9, 3)))
     form = gram = 0.0
-    for edge, share in enumerate(np.diff(reader.shares, prepend=0.0)):
+    for edge, share in enumerate(np.diff(reader.cumulative, prepend=0.0)):
         batch = reader.read(np.array([edge]))
         U = batch.functions(outputs[batch.nodes])
         form = form + share * edge_form(U).numpy()
-        gram = gram + share * row_gram(U, batch.masses).numpy()
+        gram = gram + share * row_gram(U, batch.row_weights).numpy()
     Y = np.column_stack([np.ones(9), outputs.numpy()])
     degrees = degrees_of(graph)
-    masses, _ = inner_product(degrees, laplacian)
+    row_weights, _ = inner_product(degrees, laplacian)
     size = degrees.mean() if laplacian == "unnormalized" else 1.0
     exact = Y.T @ laplacian_product(graph, Y, laplacian)
-    assert_allclose(form * size, exact / masses.sum(), atol=1e-12)
-    assert_allclose(gram, Y.T @ (masses[:, None] * Y) / masses.sum(), atol=1e-12)
+    assert_allclose(form * size, exact / row_weights.sum(), atol=1e-12)
+    assert_allclose(
+        gram, Y.T @ (row_weights[:, None] * Y) / row_weights.sum(), atol=1e-12
+    )
 
 
 def test_edges_are_drawn_by_weight(rng):
@@ -173,7 +175,7 @@ def test_labels_and_links_overrule_the_graph(rng):
     labels[:6], labels[6:12] = 0, 1
     known = known_pairs(40, partial_labels=labels, cannot_link=[[20, 21]])
     nodes = np.arange(40)
-    changed = overruled(graph, nodes, nodes, known, 30, rng).toarray()
+    changed = constrained_graph(graph, nodes, nodes, known, 30, rng).toarray()
     assert_array_equal(changed, changed.T)
     assert_array_equal(changed[:6, 6:12], 0.0)
     assert changed[20, 21] == 0.0
@@ -218,23 +220,25 @@ def test_aligned_functions_are_orthonormal_and_near(laplacian):
     reader, pairs = waves(laplacian)
     fit = align_to_graph(reader, learn(reader, pairs)[0], pairs)
     Y = reader.outputs(fit.mlp) @ fit.pairs.coefficients
-    masses, _ = inner_product(reader.degrees, laplacian)
-    assert metrics.orthonormality_error(Y, masses) < 1e-10
-    form = Y.T @ laplacian_product(reader.graph, Y, laplacian) / masses.sum()
+    row_weights, _ = inner_product(reader.degrees, laplacian)
+    assert metrics.orthonormality_error(Y, row_weights) < 1e-10
+    form = Y.T @ laplacian_product(reader.graph, Y, laplacian) / row_weights.sum()
     assert_allclose(np.diag(form), fit.pairs.eigenvalues, atol=1e-10)
     assert (np.diff(fit.pairs.eigenvalues[1:]) >= 0).all()  # the trivial one is first
     error = fit.error
     cut = error.n_vectors
-    distance = metrics.grassmann_distance(Y[:, :cut], pairs.vectors[:, :cut], masses)
+    distance = metrics.grassmann_distance(
+        Y[:, :cut], pairs.vectors[:, :cut], row_weights
+    )
     assert error.distance == pytest.approx(distance, abs=1e-12)
     assert error.distance <= min(0.05, error.bound)
     left = residuals(reader.graph, Y, fit.pairs.eigenvalues, laplacian)
     assert_allclose(error.residuals, left[:3], atol=1e-12)
     # Each vector is its exact one, not a mixture of neighbours.
     cosines = np.abs(
-        np.sum(masses[:, None] * Y * pairs.vectors[:, : Y.shape[1]], axis=0)
+        np.sum(row_weights[:, None] * Y * pairs.vectors[:, : Y.shape[1]], axis=0)
     )
-    assert (cosines / masses.sum() > 0.98).all()
+    assert (cosines / row_weights.sum() > 0.98).all()
 
 
 def test_without_exact_vectors_the_ritz_pairs_are_taken():
@@ -305,9 +309,9 @@ def test_embedding_is_near_the_exact_one_of_its_graph(
     assert error.distance < 0.1
     assert fitted.eigenvalues_[0] == pytest.approx(exact.eigenvalues[1], abs=0.02)
     assert error.n_vectors == 4  # the exact eigenvalues have a gap there
-    masses, _ = inner_product(degrees_of(graph), laplacian)
+    row_weights, _ = inner_product(degrees_of(graph), laplacian)
     Y = np.column_stack([exact.vectors[:, :1], fitted.embedding_])
-    distance = metrics.grassmann_distance(Y, exact.vectors[:, :4], masses)
+    distance = metrics.grassmann_distance(Y, exact.vectors[:, :4], row_weights)
     # The trivial vector is exact here, and learned there.
     assert distance <= error.distance + 0.05
 
@@ -319,10 +323,12 @@ def test_the_trivial_vector_is_the_one_left_out(laplacian, moons, global_random_
     dropped = model(2, global_random_seed, laplacian=laplacian).fit(X)
     whole = model(3, global_random_seed, laplacian=laplacian, drop_first=False).fit(X)
     degrees = degrees_of(graph_of(X, 10))
-    masses, _ = inner_product(degrees, laplacian)
+    row_weights, _ = inner_product(degrees, laplacian)
     trivial = np.sqrt(degrees) if laplacian == "symmetric" else np.ones(400)
-    seen = (masses * trivial) @ dropped.embedding_ / np.sqrt(masses @ trivial**2)
-    assert np.abs(seen / np.sqrt(masses.sum())).max() < 0.3
+    seen = (
+        (row_weights * trivial) @ dropped.embedding_ / np.sqrt(row_weights @ trivial**2)
+    )
+    assert np.abs(seen / np.sqrt(row_weights.sum())).max() < 0.3
     assert (np.diff(dropped.eigenvalues_) >= 0).all()
     assert (np.diff(whole.eigenvalues_) >= 0).all()
     assert set(np.round(dropped.eigenvalues_, 12)) <= set(

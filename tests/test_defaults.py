@@ -1,0 +1,64 @@
+"""The rules behind "auto" and None at their borders, by hand."""
+
+import pytest
+
+from skspectralnet import _defaults
+
+
+@pytest.mark.parametrize(
+    ("shape", "learned"),
+    [((500, 4), True), ((499, 4), False), ((500, 3), False), ((10**6, 3), False)],
+)
+def test_a_space_is_learned_from_many_rows_and_columns(shape, learned):
+    assert _defaults.learns_space(*shape) is learned
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "n_components", "learned", "size"),
+    [
+        (300, 3, False, 300),  # all rows
+        (5000, 3, False, 1024),  # the least without a learned space
+        (5000, 3, True, 512),  # the least with one
+        (5000, 20, True, 800),  # 40 for each component
+        (32_000, 3, False, 2000),  # a sixteenth
+        (10_000, 3, True, 1000),  # a tenth
+        (10**6, 80, True, 2048),  # the most
+    ],
+)
+def test_rows_of_a_batch(n_samples, n_components, learned, size):
+    assert _defaults.map_batch_size(n_samples, n_components, learned) == size
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "n_expected", "learned", "n_neighbors"),
+    [
+        (2048, 10, False, 10),
+        (2048, 14, True, 37),  # 3.5 * 2048 / 196 = 36.6
+        (2048, 10, True, 40),  # 71.7, the most
+        (1000, 30, True, 10),  # 3.9, the least
+        (40, 2, True, 8),  # a fifth of the batch
+        (5, 2, True, 2),
+    ],
+)
+def test_neighbors_in_a_batch(batch_size, n_expected, learned, n_neighbors):
+    found = _defaults.batch_neighbors(batch_size, n_expected, learned)
+    assert found == n_neighbors
+
+
+@pytest.mark.parametrize(("n_clusters", "n"), [(1, 2), (2, 3), (3, 4), (10, 13)])
+def test_components_beyond_the_clusters(n_clusters, n):
+    assert _defaults.components_of(n_clusters) == n
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "batch_size", "n_steps"),
+    [(100, 64, 5), (1000, 250, 10), (20_000, 256, 79), (10**6, 256, 100)],
+)
+def test_steps_of_the_siamese_network(n_rows, batch_size, n_steps):
+    assert _defaults.siamese_steps(n_rows, batch_size) == n_steps
+
+
+@pytest.mark.parametrize(("directions", "width"), [(1, 2), (9, 4), (80, 16)])
+def test_width_of_a_code(directions, width):
+    assert _defaults.code_width(directions, 100) == width
+    assert _defaults.code_width(directions, 2) == 1

@@ -1,0 +1,100 @@
+"""Encoder and metric learner as one frozen object."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.preprocessing import StandardScaler
+
+from skspectralnet import SiameseEmbedding
+from skspectralnet._constraints import known_pairs
+from skspectralnet._stages import StageParameters, fit_stages
+from skspectralnet._tasks import FitTask
+from skspectralnet._validation import NoContext
+
+
+def fitted(X, constraints=None, seed=0, **params):
+    defaults = {"encoder": None, "metric_learner": None, "metric": "euclidean"}
+    defaults |= {"network_input": "metric", "verbose": 0, "device": "cpu"}
+    task = FitTask(NoContext(), None, X, None)
+    rng = np.random.RandomState(seed)
+    return fit_stages(X, StageParameters(**defaults | params), constraints, rng, task)
+
+
+@pytest.fixture(name="X")
+def some_rows(rng):
+    return rng.normal(size=(60, 5)) + 3.0
+
+
+def test_without_stages_rows_are_points(X):
+    stages, inputs, points = fitted(X)
+    assert inputs is points is X
+    assert stages.codes(X) is stages.points(X) is stages.inputs(X) is X
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("network_input", ["metric", "code"])
+def test_new_rows_go_the_way_of_the_fit(metric, network_input, X):
+    both = {"encoder": PCA(3), "metric_learner": StandardScaler()}
+    stages, inputs, points = fitted(
+        X, metric=metric, network_input=network_input, **both
+    )
+    codes = PCA(3).fit_transform(X)
+    if metric == "cosine":
+        codes = codes / np.linalg.norm(codes, axis=1)[:, None]
+    expected = StandardScaler().fit_transform(codes)
+    assert_allclose(stages.codes(X), codes, rtol=1e-10)
+    assert_allclose(points, expected, rtol=1e-10)
+    assert_array_equal(stages.points(X), points)
+    assert_array_equal(stages.inputs(X), inputs)
+    assert_allclose(inputs, codes if network_input == "code" else expected)
+    assert_array_equal(stages.points(X[7:9]), stages.points_of(stages.codes(X[7:9])))
+
+
+def test_stages_are_frozen(X):
+    stages = fitted(X).stages
+    with pytest.raises(AttributeError):
+        stages.metric = "cosine"
+
+
+def test_auto_encoder_by_kind_of_rows(rng):
+    wide = rng.normal(size=(70, 60))
+    kinds = [
+        (wide[:, :50], {}, type(None)),
+        (wide, {}, PCA),
+        (wide, {"metric": "cosine"}, TruncatedSVD),
+        (sparse.csr_array(wide), {}, TruncatedSVD),
+    ]
+    for rows, params, expected in kinds:
+        stages = fitted(rows, encoder="auto", **params).stages
+        assert type(stages.encoder) is expected
+
+
+class Told(TransformerMixin, BaseEstimator):
+    """A metric learner that takes labels, and no links."""
+
+    def fit(self, X, y=None, partial_labels=None):
+        self.told_ = partial_labels
+        return self
+
+    def transform(self, X):
+        return X
+
+
+def test_a_learner_is_told_what_its_fit_takes(X):
+    labels = np.where(np.arange(60) < 30, 0, -1)
+    known = known_pairs(60, labels, must_link=[[40, 41]])
+    told = fitted(X, known, metric_learner=Told()).stages.metric_learner.told_
+    assert_array_equal(told, labels)
+    assert fitted(X, metric_learner=Told()).stages.metric_learner.told_ is None
+    scaled = fitted(X, known, metric_learner=StandardScaler()).points
+    assert_array_equal(scaled, StandardScaler().fit_transform(X))
+
+
+def test_labels_make_auto_learn_a_space(X):
+    known = known_pairs(60, np.arange(60) % 2)
+    stages = fitted(X, known, metric_learner="auto").stages
+    assert isinstance(stages.metric_learner, SiameseEmbedding)
+    assert fitted(X, metric_learner="auto").stages.metric_learner is None
