@@ -500,7 +500,7 @@ def agreement(Z, y, rows):
 @pytest.mark.parametrize(
     ("share", "least", "least_gain"),
     [
-        # Over seeds 0 to 9, both losses and precisions, 1 and 2 threads, with AVX-512,
+        # Over seeds 0 to 9, both losses and precisions, with AVX-512 (1 and 2 threads),
         # AVX2 and neither, the least agreement was .923 and the least gain .255;
         (0.9, 0.8, 0.15),
         # where rows without a label connect the groups, .681 and .041.
