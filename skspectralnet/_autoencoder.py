@@ -250,9 +250,7 @@ class Autoencoder(NetworkTransformer):
             test = order[: task.n_held_out or _MAX_HELD_OUT]
             error = _mean_loss(network, rows, test, task)
         self.n_components_ = n_components
-        self.loss_curve_ = history.loss_curve
-        self.validation_loss_curve_ = history.validation_loss_curve
-        self.n_iter_ = len(history.loss_curve)
+        self._store_curves(history)
         self.reconstruction_error_ = error
         self.network_ = CodeMap(rows.center, rows.scale, *network)
 

@@ -17,7 +17,6 @@ from skspectralnet._network import ACTIVATIONS, SpectralMap
 from skspectralnet._rows import (
     Rows,
     center_and_scale,
-    dense_rows,
     in_memory,
     rows_at_once,
     validate_rows,
@@ -232,9 +231,10 @@ class BaseSpectralNet(RowTransformer):
         kept = components.kept(fit.pairs.eigenvalues[: components.n_learned])
         learned_map = self._map(inputs, fit, components, kept)
         with fit_task.stage("embedding"):
-            Z = _embedded(X, stages, learned_map, self.device)
+            network, weights = learned_map.network, learned_map.diffusion.weights
+            Z = _embedded(X, stages, network, weights, self.device)
             signs = largest_positive(Z)
-            learned_map.network.flip_signs(signs)
+            network.flip_signs(signs)
             Z *= signs
         return Spectral(
             Z=Z,
@@ -264,9 +264,7 @@ class BaseSpectralNet(RowTransformer):
         self.metric_learner_ = found.stages.metric_learner
         self.batch_size_ = found.batch_size
         self.n_neighbors_ = found.fit.n_neighbors
-        self.loss_curve_ = found.fit.history.loss_curve
-        self.validation_loss_curve_ = found.fit.history.validation_loss_curve
-        self.n_iter_ = len(found.fit.history.loss_curve)
+        self._store_curves(found.fit.history)
         if found.fit.error is not None:
             self.approximation_error_ = found.fit.error
         self.network_ = found.map.network
@@ -429,9 +427,8 @@ class BaseSpectralNet(RowTransformer):
 
     def _embed(self, X):
         """The embedding of validated rows."""
-        weights = Diffusion(self.diffusion_time_, self.component_weights_)
-        learned_map = LearnedMap(self.network_, self.eigenvalues_, weights)
-        return _embedded(X, self._stages, learned_map, self.device)
+        weights = self.component_weights_
+        return _embedded(X, self._stages, self.network_, weights, self.device)
 
 
 def _standard(inputs, points):
@@ -442,17 +439,17 @@ def _standard(inputs, points):
     return input_rows, Rows(points, *center_and_scale(points))
 
 
-def _embedded(X, stages, learned_map, device):
+def _embedded(X, stages, network, weights, device):
     """The embedding of validated rows, (n_samples, n_components)."""
 
     def read(rows):
-        return dense_rows(stages.inputs(X[rows]), slice(None))
+        return stages.network_rows(X[rows])
 
     blocks = Blocks(read, X.shape[0], rows_at_once(X))
     return forward_in_blocks(
-        learned_map.network,
+        network,
         blocks,
         device=resolve_device(device),
-        weights=learned_map.diffusion.weights,
+        weights=weights,
         dtype=precision_of(X),
     )

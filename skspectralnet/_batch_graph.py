@@ -23,6 +23,7 @@ from skspectralnet._spectral import (
     in_units,
     joint_loss,
     standardised_gamma,
+    train_map,
 )
 from skspectralnet._tensors import to_numpy, to_tensor, torch_generator
 from skspectralnet._training import count_held_out, train
@@ -165,14 +166,9 @@ def fit(inputs, points, task, constraints, trainer, rng):
     generator = torch_generator(rng)
     reader = BatchReader(inputs, points, task, constraints)
     mlp = new_map(reader, generator)
-    with trainer.stage("spectral map", trainer.schedule.max_iter) as stage:
-        history = stage.run(
-            partial(fit_map, reader, mlp, generator=generator),
-            "spectral map",
-            "spectral loss",
-            tol=task.tol,
-            n_iter_no_change=task.n_iter_no_change,
-        )
+    training = partial(fit_map, reader, mlp, generator=generator)
+    patience = {"tol": task.tol, "n_iter_no_change": task.n_iter_no_change}
+    history = train_map(trainer, training, "spectral loss", **patience)
     mlp = mlp.double()
     with trainer.stage("alignment"):
         pairs, largest_degree = align(reader, mlp, generator=generator)

@@ -16,7 +16,7 @@ from skspectralnet._defaults import AUTO_CLUSTERS, MOST_CLUSTERS, components_of
 from skspectralnet._drift import Landmarks
 from skspectralnet._eigen import eigengaps
 from skspectralnet._graph import modularity, neighbor_graph
-from skspectralnet._rows import dense_rows, in_memory, validate_rows
+from skspectralnet._rows import in_memory, validate_rows
 from skspectralnet._validation import StrOptions, at_least
 
 # The fixed affinity by which `score` judges all parameters alike (benchmarks/score.py).
@@ -484,7 +484,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         if self._landmarks is None:
             self._begin_stream(X)
         Z = self._embed(X)
-        drift = self._landmarks.share_outside(self._network_rows(X))
+        drift = self._landmarks.share_outside(self._stages.network_rows(in_memory(X)))
         moved, counts = self._assignment.moved(Z, self._counts)
         self._assignment, self._counts, self.drift_ = moved, counts, drift
         self.labels_ = moved.labels(Z)
@@ -494,15 +494,11 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
 
     def _begin_stream(self, X):
         """Remember how many rows each cluster has, and where rows of `X` lie."""
-        rows = self._network_rows(X)
+        rows = self._stages.network_rows(in_memory(X))
         self._landmarks = Landmarks.fit(rows, check_random_state(self.random_state))
         self._counts = np.bincount(self.labels_, minlength=self.n_clusters_)
         self.n_samples_seen_ = len(self.labels_)
         self.drift_ = self._landmarks.share_outside(rows)
-
-    def _network_rows(self, X):
-        """Validated rows as the network takes them."""
-        return dense_rows(self._stages.inputs(in_memory(X)), slice(None))
 
     def _check_names(self, labels):
         if labels.max() >= self.n_clusters:

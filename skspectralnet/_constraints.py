@@ -18,8 +18,6 @@ class Constraints:
 
     Parameters
     ----------
-    labels : ndarray of int of shape (n_samples,)
-        As they were given, -1 where unknown.
     groups : ndarray of int of shape (n_samples,)
         -1 for rows of which nothing is known.
     names : ndarray of int of shape (n_groups,)
@@ -30,9 +28,9 @@ class Constraints:
         The arguments of :func:`known_pairs` that these are made of, checked.
     """
 
-    def __init__(self, labels, groups, names, links, given):
+    def __init__(self, groups, names, links, given):
         self.given = given
-        self.labels = labels
+        self.labels = given["partial_labels"]
         self.groups = groups
         known = np.flatnonzero(groups >= 0)
         order = known[np.argsort(groups[known], kind="stable")]
@@ -182,7 +180,7 @@ def known_pairs(n_samples, partial_labels=None, must_link=None, cannot_link=None
         shape=(len(names), len(names)),
     )
     given = {"partial_labels": labels, "must_link": must, "cannot_link": cannot}
-    return Constraints(labels, groups, names, links, given)
+    return Constraints(groups, names, links, given)
 
 
 def draw_rows(constraints, size, n_samples, rng):

@@ -116,6 +116,12 @@ class RowTransformer(
         """Maximum number of callback subtasks of a fit: here, epochs."""
         return self.max_iter
 
+    def _store_curves(self, history):
+        """Set the attributes of a training."""
+        self.loss_curve_ = history.loss_curve
+        self.validation_loss_curve_ = history.validation_loss_curve
+        self.n_iter_ = len(history.loss_curve)
+
     def _trainer(self, fit_task, *lower):
         """The Trainer of a fit; its error names these parameters, too."""
         return Trainer(

@@ -352,9 +352,7 @@ class SiameseEmbedding(NetworkTransformer):
         self.n_components_ = n_components
         self.n_neighbors_ = pairs.n_neighbors
         self.graph_recall_ = pairs.recall
-        self.loss_curve_ = history.loss_curve
-        self.validation_loss_curve_ = history.validation_loss_curve
-        self.n_iter_ = len(history.loss_curve)
+        self._store_curves(history)
         self.network_ = RowMap(pairs.rows.center, pairs.rows.scale, network.folded())
 
     def _train(self, pairs, n_components, device, rng, trainer):

@@ -64,6 +64,12 @@ def alternating_loss(mlp, batches, task):
 STEPS = {"joint": joint_loss, "alternating": alternating_loss}
 
 
+def train_map(trainer, training, loss, **schedule):
+    """The stage of a fit in which the network of the map is trained; its History."""
+    with trainer.stage("spectral map", trainer.schedule.max_iter) as stage:
+        return stage.run(training, "spectral map", loss, **schedule)
+
+
 def standardised_gamma(gamma, scale):
     r"""`gamma` for points divided by a scale: :math:`\gamma s^2`; None stays None.
 

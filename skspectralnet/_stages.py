@@ -12,6 +12,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skspectralnet._autoencoder import Autoencoder
 from skspectralnet._defaults import AUTO_WIDTH, learns_space
+from skspectralnet._rows import dense_rows
 from skspectralnet._siamese import SiameseEmbedding
 
 
@@ -53,6 +54,10 @@ class Stages(NamedTuple):
     def inputs(self, X):
         """What the network of the spectral map sees of validated rows."""
         return self.codes(X) if self.network_input == "code" else self.points(X)
+
+    def network_rows(self, X):
+        """`inputs` as a dense float array, (n_samples, n_inputs)."""
+        return dense_rows(self.inputs(X), slice(None))
 
 
 class FittedStages(NamedTuple):

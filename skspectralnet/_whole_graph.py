@@ -30,6 +30,7 @@ from skspectralnet._spectral import (
     STEPS,
     SpectralFit,
     joint_loss,
+    train_map,
 )
 from skspectralnet._tensors import (
     torch_generator,
@@ -139,17 +140,15 @@ def _learn_pairs(graphs, pairs, generator, trainer):
     task = graphs.solved.task
     targets = regression_targets(pairs, task)
     mlp = new_network(graphs.solved, len(targets.eigenvalues), generator)
-    max_iter = trainer.schedule.max_iter
-    with trainer.stage("spectral map", max_iter) as stage:
-        history = stage.run(
-            partial(regress, graphs.solved, targets, mlp, generator=generator),
-            "spectral map",
-            "regression loss",
-            policy="one_cycle",
-            n_steps=epoch_steps(len(graphs.solved.nodes)),
-            tol=0.0,
-            n_iter_no_change=max_iter,
-        )
+    history = train_map(
+        trainer,
+        partial(regress, graphs.solved, targets, mlp, generator=generator),
+        "regression loss",
+        policy="one_cycle",
+        n_steps=epoch_steps(len(graphs.solved.nodes)),
+        tol=0.0,
+        n_iter_no_change=trainer.schedule.max_iter,
+    )
     with trainer.stage("alignment", _POLISH_EPOCHS) as stage:
         hooks = {"generator": generator, **stage.hooks()}
         best = polished(graphs.whole, mlp, pairs, trainer.schedule, **hooks)
@@ -163,14 +162,9 @@ def _learn_edges(graphs, pairs, generator, trainer):
     whole, task = graphs.whole, graphs.whole.task
     # The constant before the outputs is the first of the components.
     mlp = new_network(whole, task.n_components + GUARD_OUTPUTS - 1, generator)
-    with trainer.stage("spectral map", trainer.schedule.max_iter) as stage:
-        history = stage.run(
-            partial(fit_edges, whole, mlp, generator=generator),
-            "spectral map",
-            "spectral loss",
-            tol=task.tol,
-            n_iter_no_change=task.n_iter_no_change,
-        )
+    training = partial(fit_edges, whole, mlp, generator=generator)
+    patience = {"tol": task.tol, "n_iter_no_change": task.n_iter_no_change}
+    history = train_map(trainer, training, "spectral loss", **patience)
     with trainer.stage("alignment"):
         exact = pairs if graphs.solved is whole else None
         return align_to_graph(whole, mlp, exact), history

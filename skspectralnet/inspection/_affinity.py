@@ -12,6 +12,7 @@ from skspectralnet._affinity import (
 )
 from skspectralnet._graph import checked_graph
 from skspectralnet._rows import Rows, center_and_scale, distinct_rows, validate_rows
+from skspectralnet._spectral import in_units, standardised_gamma
 from skspectralnet._tensors import to_numpy, to_tensor
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kwargs
@@ -225,12 +226,10 @@ def _rebuilt_graph(estimator, X):
 def _affinity_of_rows(rows, kept, settings, n_neighbors):
     """Return the affinity of the rows `kept` as a batch or as a graph of all rows."""
     kind, gamma = settings.affinity, settings.gamma
-    points = rows.batch(kept)
-    if callable(kind):  # gets points in the units of the data, as in the fit
-        points = _tensor(points * rows.scale + rows.center, torch.float64)
-        return batch_affinity(points, kind, n_neighbors=n_neighbors)
-    points = _tensor(points, torch.float32)
-    gamma = None if gamma is None else gamma * rows.scale * rows.scale
+    points = _tensor(rows.batch(kept), torch.float32)
+    if callable(kind):
+        return batch_affinity(in_units(points, rows), kind, n_neighbors=n_neighbors)
+    gamma = standardised_gamma(gamma, rows.scale)
     if kind != "rbf" or not settings.whole_graph:
         return batch_affinity(points, kind, n_neighbors=n_neighbors, gamma=gamma)
     # In a graph of all rows only neighbours are joined.
