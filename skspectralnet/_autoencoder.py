@@ -1,5 +1,6 @@
 """The autoencoder: codes from which a network can rebuild the rows."""
 
+import contextlib
 from functools import partial
 from numbers import Real
 from typing import NamedTuple
@@ -363,15 +364,16 @@ def _train(network, rows, order, task, generator, trainer):
     def validate():
         return _mean_loss(network, rows, held_out, task)
 
-    return trainer.run(
-        partial(
-            train, network, epoch_losses, validate=validate if len(held_out) else None
-        ),
-        "autoencoder",
-        "reconstruction loss",
-        policy="one_cycle",
-        n_steps=task.n_steps,
-    )
+    watch = validate if len(held_out) else None
+    # A Ctrl-C while the endless generator is finalised would be lost.
+    with contextlib.closing(batches):
+        return trainer.run(
+            partial(train, network, epoch_losses, validate=watch),
+            "autoencoder",
+            "reconstruction loss",
+            policy="one_cycle",
+            n_steps=task.n_steps,
+        )
 
 
 def _random_batches(rows, batch_size, generator):

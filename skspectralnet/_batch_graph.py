@@ -1,5 +1,6 @@
 """The spectral stage on random batches: their graphs, training, the alignment."""
 
+import contextlib
 import itertools
 from functools import partial
 from typing import NamedTuple
@@ -236,14 +237,10 @@ def fit_map(reader, mlp, schedule, *, generator, interrupts, epochs):
                 losses = [joint_loss(mlp, iter([batch]), task) for batch in held_out]
             return float(torch.stack(losses).mean())
 
-    return train(
-        mlp,
-        epoch_losses,
-        schedule,
-        validate=validate,
-        interrupts=interrupts,
-        epochs=epochs,
-    )
+    hooks = {"interrupts": interrupts, "epochs": epochs}
+    # A Ctrl-C while the endless generator is finalised would be lost.
+    with contextlib.closing(batches):
+        return train(mlp, epoch_losses, schedule, validate=validate, **hooks)
 
 
 def align(reader, mlp, *, generator):

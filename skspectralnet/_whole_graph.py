@@ -329,13 +329,11 @@ def fit_edges(reader, mlp, schedule, *, generator, n_steps=_EPOCH_STEPS, **hooks
     mlp.to(task.device)
     loss_of = STEPS[task.orthonorm]
 
-    def batches():
-        while True:
-            yield reader.read(reader.draw(n_edges, generator))
+    # Not a generator: a Ctrl-C while one is finalised would be lost.
+    batches = iter(lambda: reader.read(reader.draw(n_edges, generator)), None)
 
     def losses():
-        drawn = batches()
-        return (loss_of(mlp, drawn, task) for _ in range(n_steps))
+        return (loss_of(mlp, batches, task) for _ in range(n_steps))
 
     n_fixed = min(_MONITORED_EDGES, 8 * reader.ends.shape[1])
     fixed = reader.read(reader.draw(n_fixed, generator))

@@ -1,6 +1,7 @@
 """The autoencoder: what its codes keep, on which rows, and how training ends."""
 
 import copy
+import inspect
 import pickle
 
 import numpy as np
@@ -143,6 +144,19 @@ def test_width_is_below_the_columns(n_features, width, rng):
     assert model.n_components_ == width
     assert model.transform(X).shape == (50, width)
     assert len(model.get_feature_names_out()) == width
+
+
+def test_endless_batches_are_closed(rows, monkeypatch):
+    # Who waits for the garbage collector loses a Ctrl-C that comes while it works.
+    made, original = [], _autoencoder._random_batches
+
+    def spy(*args):
+        made.append(original(*args))
+        return made[-1]
+
+    monkeypatch.setattr(_autoencoder, "_random_batches", spy)
+    Autoencoder(max_iter=2).fit(rows)
+    assert [inspect.getgeneratorstate(batches) for batches in made] == ["GEN_CLOSED"]
 
 
 @pytest.mark.parametrize(

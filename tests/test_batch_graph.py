@@ -1,5 +1,6 @@
 """The spectral stage: batches, both orthonorm modes, training, alignment."""
 
+import inspect
 import math
 
 import numpy as np
@@ -384,6 +385,19 @@ def test_new_map_has_a_few_outputs_more_and_fits_the_batch(rng):
     assert 3 < len(mlp.biases[-1]) <= 40
     small = reader_of(rng.normal(size=(4, 3)), n_components=3, batch_size=4)
     assert len(new_map(small, generator()).biases[-1]) == 4
+
+
+def test_endless_batches_are_closed(rng, monkeypatch):
+    # Who waits for the garbage collector loses a Ctrl-C that comes while it works.
+    made, original = [], _batch_graph._random_batches
+
+    def spy(*args):
+        made.append(original(*args))
+        return made[-1]
+
+    monkeypatch.setattr(_batch_graph, "_random_batches", spy)
+    SpectralNetClustering(3, max_iter=2).fit(rng.normal(size=(90, 3)))
+    assert [inspect.getgeneratorstate(batches) for batches in made] == ["GEN_CLOSED"]
 
 
 # --- alignment
