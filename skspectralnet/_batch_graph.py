@@ -14,7 +14,14 @@ from skspectralnet._affinity import (
     neighbors_in_part,
 )
 from skspectralnet._eigen import RitzPairs, rayleigh_ritz
-from skspectralnet._losses import laplacian_form, orthonormal_form, row_weights
+from skspectralnet._losses import (
+    laplacian_form,
+    lost_form,
+    orthonormal_form,
+    row_gram,
+    row_weights,
+    useless_value,
+)
 from skspectralnet._network import orthonormalizer, placed_mlp
 from skspectralnet._spectral import (
     GUARD_OUTPUTS,
@@ -74,13 +81,19 @@ class Batch(NamedTuple):
         return row_weights(self.affinity.degrees, self.laplacian)
 
     def factor(self, outputs):
-        """The matrix that makes outputs for these rows orthonormal."""
-        return orthonormalizer(outputs, self.row_weights)
+        """What makes outputs for these rows orthonormal, and the form of what is lost.
+
+        Two matrices of shape (q, q); gradients pass through both.
+        """
+        outputs = outputs.to(torch.float64)
+        matrix = orthonormalizer(outputs, self.row_weights)
+        lost = lost_form(row_gram(outputs, self.row_weights), matrix)
+        return matrix, useless_value(self.affinity.degrees, self.laplacian) * lost
 
     def own_form(self, outputs):
         """The Laplacian form of outputs orthonormalised by their own factor."""
         outputs = outputs.to(torch.float64)
-        matrix = self.factor(outputs.detach())
+        matrix = orthonormalizer(outputs.detach(), self.row_weights)
         return orthonormal_form(outputs, matrix, self.affinity, self.laplacian)
 
     def form(self, outputs, matrix):

@@ -43,7 +43,7 @@ class _OrthonormalForm(torch.autograd.Function):
         b, q = outputs.shape
         Y = outputs @ matrix  # (b, q)
         DY = row_weights(affinity.degrees, laplacian)[:, None] * Y
-        size = affinity.degrees.mean() if laplacian == "unnormalized" else 1.0
+        size = useless_value(affinity.degrees, laplacian)
         KY = _laplacian_product(Y, affinity, laplacian) - size * DY
         C = Y.T @ KY / b
         ctx.save_for_backward(DY, KY, C, matrix)
@@ -140,6 +140,35 @@ def orthonormal_form(outputs, matrix, affinity, laplacian):
         The gradient that comes back must be of a function of symmetric matrices.
     """
     return _OrthonormalForm.apply(outputs, matrix, affinity, laplacian)
+
+
+def useless_value(degrees, laplacian):
+    """The Ritz value of a function that follows no edge: 1, or the mean degree."""
+    return degrees.mean() if laplacian == "unnormalized" else 1.0
+
+
+def lost_form(gram, matrix):
+    r"""What orthonormalised outputs lack of being orthonormal.
+
+    .. math:: I - M^T G M
+
+    0 where the outputs have full rank, I where they have collapsed. Added to a form it
+    gives a lost direction the Ritz value of a useless one instead of the 0 of a
+    perfect one.
+
+    Parameters
+    ----------
+    gram : tensor of shape (q, q)
+        :math:`G`, of the outputs: see :func:`row_gram`.
+    matrix : tensor of shape (q, q)
+        :math:`M`, their orthonormalizer.
+
+    Returns
+    -------
+    tensor of shape (q, q)
+    """
+    eye = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    return eye - matrix.T @ gram @ matrix
 
 
 def edge_form(U):

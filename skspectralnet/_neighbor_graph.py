@@ -15,7 +15,7 @@ from skspectralnet._affinity import (
 )
 from skspectralnet._defaults import AUTO_WIDTH
 from skspectralnet._graph import nearest_neighbors, squared_lengths, symmetric_graph
-from skspectralnet._losses import edge_form, row_gram
+from skspectralnet._losses import edge_form, lost_form, row_gram
 from skspectralnet._network import orthonormalizer
 from skspectralnet._rows import distinct_rows, standardised
 from skspectralnet._spectral import NO_EDGES, in_units, standardised_gamma
@@ -70,23 +70,26 @@ class EdgeBatch(NamedTuple):
         return outputs * self.scales
 
     def factor(self, outputs):
-        """The matrix that makes the functions of these rows orthonormal."""
-        return orthonormalizer(self.functions(outputs), self.row_weights)
+        """What makes the functions of these rows orthonormal, and the form of what is
+        lost.
+
+        Two matrices of shape (1 + q, 1 + q); gradients pass through both.
+        """
+        U = self.functions(outputs)
+        matrix = orthonormalizer(U, self.row_weights)
+        return matrix, lost_form(row_gram(U, self.row_weights), matrix)
 
     def own_form(self, outputs):
         """The Laplacian form of functions orthonormalised by their own factor."""
         U = self.functions(outputs)
-        return self._form(U, orthonormalizer(U, self.row_weights))
-
-    def form(self, outputs, matrix):
-        """The Laplacian form of functions times a given matrix."""
-        return self._form(self.functions(outputs), matrix)
-
-    def _form(self, U, matrix):
-        """The form, with 1 for each direction that is lost."""
+        matrix = orthonormalizer(U, self.row_weights)
         missing = edge_form(U) - row_gram(U, self.row_weights)
         form = matrix.T @ missing @ matrix
         return form + torch.eye(len(form), dtype=form.dtype, device=form.device)
+
+    def form(self, outputs, matrix):
+        """The Laplacian form of functions times a given matrix."""
+        return edge_form(self.functions(outputs) @ matrix)
 
 
 class GraphReader:

@@ -22,7 +22,7 @@ from skspectralnet._eigen import (
     residuals,
     subspace_bound,
 )
-from skspectralnet._losses import SMOOTHNESS, regression_loss
+from skspectralnet._losses import SMOOTHNESS, regression_loss, useless_value
 from skspectralnet._neighbor_graph import build_graphs
 from skspectralnet._network import MLP, placed_mlp
 from skspectralnet._spectral import (
@@ -290,8 +290,7 @@ def _last_layer(reader, mlp, targets):
     state = MLP.from_arrays(mlp.to_arrays())
     H = np.column_stack([reader.outputs(state, "features"), np.ones(len(reader.nodes))])
     row_weights, _ = inner_product(reader.degrees, task.laplacian)
-    size = reader.degrees.mean() if task.laplacian == "unnormalized" else 1.0
-    change = 2.0 * SMOOTHNESS / size
+    change = 2.0 * SMOOTHNESS / useless_value(reader.degrees, task.laplacian)
     weighted = row_weights[:, None] * H
     form = H.T @ laplacian_product(reader.graph, H, task.laplacian)
     matrix = weighted.T @ H + change * form

@@ -26,7 +26,7 @@ from skspectralnet._batch_graph import (
 )
 from skspectralnet._network import MLP
 from skspectralnet._rows import Rows, center_and_scale
-from skspectralnet._spectral import STEPS, alternating_loss, joint_loss
+from skspectralnet._spectral import STEPS, joint_loss
 from skspectralnet._tasks import Epochs, FitTask
 from skspectralnet._training import Interrupts, Schedule
 from skspectralnet._validation import NoContext
@@ -210,36 +210,6 @@ def test_trace_loss_is_the_mean_ritz_value_of_the_batch(laplacian, rng):
     loss = joint_loss(mlp, iter([batch]), reader.task)
     pairs = align(reader, mlp.double(), generator=generator())[0]
     assert loss.item() == pytest.approx(pairs.eigenvalues.mean(), rel=1e-4)
-
-
-@pytest.mark.parametrize("loss", ["log", "trace"])
-def test_alternating_takes_the_factor_of_the_other_batch(loss, rng):
-    one, mlp, reader = batch_and_mlp(rng, orthonorm="alternating", loss=loss)
-    two = reader.read(np.arange(39, -1, -1))
-    mlp.double()
-    one, two = (b._replace(inputs=b.inputs.double()) for b in (one, two))
-    # The factor is that of the batch drawn first, and a constant: the gradient is
-    # what differences of the loss with the factor of the *old* weights say.
-    value = alternating_loss(mlp, iter([one, two]), reader.task)
-    value.backward()
-    bias = mlp.biases[-1]
-    frozen = MLP((3, 16, 5), "tanh").double()
-    frozen.load_state_dict(mlp.state_dict())
-
-    def moved(step):
-        with torch.no_grad():
-            bias[0] += step
-            # `one` goes through the old weights, `two` through the moved ones.
-            loss = alternating_loss(
-                lambda x: frozen(x) if x is one.inputs else mlp(x),
-                iter([one, two]),
-                reader.task,
-            )
-            bias[0] -= step
-        return loss.item()
-
-    numeric = (moved(1e-6) - moved(-1e-6)) / 2e-6
-    assert bias.grad[0].item() == pytest.approx(numeric, rel=1e-4, abs=1e-8)
 
 
 def degenerate_rows(rng):
