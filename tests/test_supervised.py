@@ -22,7 +22,7 @@ from skspectralnet import (
     SpectralNetEmbedding,
 )
 
-QUICK = SiameseEmbedding(2, hidden_layer_sizes=(32,), max_iter=6)
+QUICK = SiameseEmbedding(2, hidden_layer_sizes=(32,), max_iter=20)
 
 
 def kernel(points):
@@ -51,8 +51,8 @@ def named(blobs, rng):
 
 
 def touching(rng, n=300):
-    """Two halves of one cloud: no gap tells them apart."""
-    X = rng.uniform(-1, 1, size=(n, 2)) * [1.0, 2.0]
+    """Two halves of one cloud, cut along it: no gap tells them apart."""
+    X = rng.uniform(-1, 1, size=(n, 2)) * [1.0, 3.0]
     return X, (X[:, 0] > 0).astype(int)
 
 
@@ -171,7 +171,10 @@ def test_labels_cut_where_no_gap_is(metric_learner, global_random_seed, rng):
 def test_links_join_and_part_blobs(global_random_seed, rng):
     # Four blobs in a row, two clusters: which pairs are one is for the links to say.
     centers = np.array([[0, 0], [6, 0], [12, 0], [18, 0]])
-    X, blob = make_blobs(200, centers=centers, random_state=global_random_seed)
+    # Every row is nearest to its own centre: four deviations from where two meet.
+    X, blob = make_blobs(
+        200, centers=centers, cluster_std=0.7, random_state=global_random_seed
+    )
 
     def members(label):
         return rng.choice(np.flatnonzero(blob == label), 25)
