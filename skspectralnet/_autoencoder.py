@@ -369,7 +369,7 @@ def _train(network, rows, order, task, generator, trainer):
     with contextlib.closing(batches):
         return trainer.run(
             partial(train, network, epoch_losses, validate=watch),
-            "autoencoder",
+            "encoder",
             "reconstruction loss",
             policy="one_cycle",
             n_steps=task.n_steps,

@@ -40,6 +40,9 @@ class RowTransformer(
     A subclass has ``_fit(X, fit_task, **known)``, which sets the fitted attributes.
     """
 
+    # Of the fit that the next one is a stage of: a FitTask sets it.
+    _handed_interrupts = None
+
     _doc_link_module = "skspectralnet"
     # For scikit-learn, which fills in the names, in the HTML of an estimator.
     _doc_link_template = (
@@ -98,7 +101,8 @@ class RowTransformer(
     def _replace_fit(self, X, y, **known):
         """Fit a fresh state and put it in the place of the old one at the end."""
         context = self._init_callback_context(max_subtasks=self._n_tasks(**known))
-        fit_task = FitTask(context, self, X, y)
+        interrupts = vars(self).pop("_handed_interrupts", None)
+        fit_task = FitTask(context, self, X, y, interrupts)
         fit_task.begin()
         fresh = copy.copy(self)
         for name in [n for n in vars(fresh) if n.endswith("_") and n[0] != "_"]:

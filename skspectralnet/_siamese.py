@@ -395,7 +395,7 @@ class SiameseEmbedding(NetworkTransformer):
             return train(network, epoch_losses, schedule, validate=watch, **hooks)
 
         plan = {"policy": "one_cycle", "n_steps": task.n_steps, "n_untold": n_before}
-        return network, trainer.run(training, "siamese", "siamese loss", **plan)
+        return network, trainer.run(training, "metric learner", "siamese loss", **plan)
 
     def _task(self, pairs, n_rows, device):
         """Resolve what the number of rows decides."""

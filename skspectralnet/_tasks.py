@@ -1,6 +1,24 @@
-"""The tasks of a fit, of which scikit-learn's callbacks are told."""
+"""The tasks of a fit: who is told of them, and what a Ctrl-C ends."""
 
 import contextlib
+import math
+import time
+
+_SECOND_INTERRUPT_SECONDS = 2.0
+
+
+class Interrupts:
+    """One Ctrl-C ends a stage, a second within two seconds ends the fit."""
+
+    def __init__(self):
+        self._last = -math.inf
+
+    def accept(self):
+        """Return on the first interrupt; raise on a second one soon after it."""
+        now = time.monotonic()
+        if now - self._last < _SECOND_INTERRUPT_SECONDS:
+            raise KeyboardInterrupt
+        self._last = now
 
 
 class FitTask:
@@ -14,10 +32,13 @@ class FitTask:
         The one whose `fit` was called.
     X, y : object
         What it was called with.
+    interrupts : Interrupts, default=None
+        Of the fit that this one is a stage of; None where it is none.
     """
 
-    def __init__(self, context, estimator, X, y):
+    def __init__(self, context, estimator, X, y, interrupts=None):
         self._context = context
+        self.interrupts = interrupts or Interrupts()
         self._told = {"estimator": estimator, "X": X, "y": y}
 
     def begin(self):
@@ -42,7 +63,7 @@ class FitTask:
     def subtask(self, name, n_subtasks=0):
         """A task of at most so many parts inside this one; it has not begun."""
         context = self._context.subcontext(task_name=name, max_subtasks=n_subtasks)
-        return FitTask(context, **self._told)
+        return FitTask(context, **self._told, interrupts=self.interrupts)
 
     @contextlib.contextmanager
     def stage(self, name, n_epochs=0, *, fits=None):
@@ -55,7 +76,8 @@ class FitTask:
             The most that are made in it.
         fits : estimator or None
             The one that is fitted in it. Callbacks for all levels are handed on to
-            it, and its tasks are those of the stage, if it supports callbacks.
+            it, and its tasks are those of the stage, if it supports callbacks. The
+            count of Ctrl-C goes on in it, if it is one of this package.
 
         Yields
         ------
@@ -65,6 +87,8 @@ class FitTask:
         handed_on = contextlib.nullcontext()
         if hasattr(fits, "set_callbacks"):
             handed_on = task._context.propagate_callback_context(fits)
+        if hasattr(fits, "_handed_interrupts"):
+            fits._handed_interrupts = self.interrupts
         with handed_on:
             task.begin()
             yield task

@@ -8,7 +8,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skspectralnet._tasks import Epochs, FitTask
 from skspectralnet._training import (
-    Interrupts,
     NonFiniteLossError,
     Schedule,
     progress_bar,
@@ -47,7 +46,8 @@ class Trainer(NamedTuple):
 
     def hooks(self, progress=None):
         """What :func:`~skspectralnet._training.train` is called with besides."""
-        return {"interrupts": Interrupts(), "epochs": Epochs(self.fit_task, progress)}
+        epochs = Epochs(self.fit_task, progress)
+        return {"interrupts": self.fit_task.interrupts, "epochs": epochs}
 
     def run(self, training, stage, loss, *, n_untold=0, **schedule):
         """Train; warn where the training ended early.
@@ -73,6 +73,9 @@ class Trainer(NamedTuple):
         ------
         ValueError
             Where the loss is not a finite number at much smaller learning rates.
+        KeyboardInterrupt
+            Where Ctrl-C came before the first epoch had ended: what is left is no
+            model.
         """
         planned = self.schedule._replace(**schedule)
         n_epochs = planned.max_iter + n_untold
@@ -88,7 +91,9 @@ class Trainer(NamedTuple):
                 "or look for extreme values in X."
             ) from error
         if history.interrupted:
-            warn_of_interrupt(len(history.loss_curve))
+            if not history.loss_curve:
+                raise KeyboardInterrupt(f"before the first epoch of the {stage}")
+            warn_of_interrupt(stage, len(history.loss_curve))
         elif not (history.converged or history.stopped):
             warnings.warn(
                 f"The {loss} was still falling at max_iter={planned.max_iter} epochs. "
@@ -99,11 +104,12 @@ class Trainer(NamedTuple):
         return history
 
 
-def warn_of_interrupt(n_epochs):
-    """Warn that Ctrl-C ended a training after so many epochs."""
+def warn_of_interrupt(stage, n_epochs):
+    """Warn that Ctrl-C ended the training of a stage after so many epochs."""
     warnings.warn(
-        f"Training interrupted by user after {n_epochs} epochs: the best "
-        "weights so far are used.",
+        f"Training of the {stage} interrupted by user after {n_epochs} epochs: the "
+        "best weights so far are used, and the fit goes on. Press Ctrl-C again within "
+        "two seconds to stop it.",
         UserWarning,
         stacklevel=2,
     )

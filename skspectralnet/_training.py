@@ -1,8 +1,8 @@
 """The one epoch loop: step, validate, decay, stop, record."""
 
 import contextlib
+import importlib.util
 import math
-import time
 from typing import NamedTuple
 
 import torch
@@ -17,7 +17,6 @@ _CYCLE_START = 1 / 25
 _CYCLE_WARM_UP = 0.25
 _CYCLE_END = 1e-4
 _NON_FINITE_RETRIES = 3
-_SECOND_INTERRUPT_SECONDS = 2.0
 
 
 class Schedule(NamedTuple):
@@ -44,20 +43,6 @@ class History(NamedTuple):
 
 class NonFiniteLossError(ArithmeticError):
     """The loss was not a number, even at a much smaller learning rate."""
-
-
-class Interrupts:
-    """One Ctrl-C ends a stage, a second within two seconds ends the fit."""
-
-    def __init__(self):
-        self._last = -math.inf
-
-    def accept(self):
-        """Return on the first interrupt; raise on a second one soon after it."""
-        now = time.monotonic()
-        if now - self._last < _SECOND_INTERRUPT_SECONDS:
-            raise KeyboardInterrupt
-        self._last = now
 
 
 class _Progress:
@@ -234,19 +219,31 @@ def progress_bar(verbose, stage, max_iter):
     if not verbose:
         yield lambda loss: None
         return
-    from tqdm.auto import tqdm  # only where a bar is wanted: slow to import
-
-    class Bar(tqdm):
-        monitor_interval = 0  # no thread that outlives the fit
-
-    with Bar(total=max_iter, desc=stage, unit="epoch") as bar:
+    with _bar_class()(total=max_iter, desc=stage, unit="epoch") as bar:
 
         def progress(loss):
             bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
             bar.update()
 
         yield progress
-        bar.total = bar.n  # fewer epochs than allowed are all that were needed
+        # Fewer epochs than allowed are all that were needed: a full bar.
+        n_made, started = bar.n, bar.start_t
+        bar.reset(total=n_made)
+        bar.start_t = started
+        bar.update(n_made)
+
+
+def _bar_class():
+    """The bar of tqdm for where we are; slow to import."""
+    if importlib.util.find_spec("ipywidgets") is None:
+        from tqdm.std import tqdm  # the other would ask for ipywidgets
+    else:
+        from tqdm.auto import tqdm
+
+    class Bar(tqdm):
+        monitor_interval = 0  # no thread that outlives the fit
+
+    return Bar
 
 
 @contextlib.contextmanager

@@ -153,7 +153,7 @@ def _learn_pairs(graphs, pairs, generator, trainer):
         hooks = {"generator": generator, **stage.hooks()}
         best = polished(graphs.whole, mlp, pairs, trainer.schedule, **hooks)
     if best.interrupted:
-        warn_of_interrupt(len(history.loss_curve))
+        warn_of_interrupt("spectral map", len(history.loss_curve))
     return best.fit, history
 
 

@@ -27,8 +27,8 @@ from skspectralnet._batch_graph import (
 from skspectralnet._network import MLP
 from skspectralnet._rows import Rows, center_and_scale
 from skspectralnet._spectral import STEPS, joint_loss
-from skspectralnet._tasks import Epochs, FitTask
-from skspectralnet._training import Interrupts, Schedule
+from skspectralnet._tasks import Epochs, FitTask, Interrupts
+from skspectralnet._training import Schedule
 from skspectralnet._validation import NoContext
 
 LAPLACIANS = ["random_walk", "symmetric", "unnormalized"]

@@ -39,7 +39,7 @@ from skspectralnet import (
     _autoencoder,
     _estimator,
     _siamese,
-    _training,
+    _tasks,
 )
 
 try:
@@ -84,8 +84,8 @@ SPECTRAL = [
     Case(SpectralNetEmbedding, {"n_components": 2}, **ABOUT_A_MAP),
 ]
 STAGES = [
-    Case(Autoencoder, bar="autoencoder", **ABOUT_A_STAGE),
-    Case(SiameseEmbedding, bar="siamese", **ABOUT_A_STAGE),
+    Case(Autoencoder, bar="encoder", **ABOUT_A_STAGE),
+    Case(SiameseEmbedding, bar="metric learner", **ABOUT_A_STAGE),
 ]
 CASES = SPECTRAL + STAGES
 
@@ -627,8 +627,8 @@ def interrupt(monkeypatch, case, rows, model, *, twice=False):
         return
     if twice:
         spied(monkeypatch, case, [5])
-        accept, _ = counted(_training.Interrupts.accept, [1])
-        monkeypatch.setattr(_training.Interrupts, "accept", accept)
+        accept, _ = counted(_tasks.Interrupts.accept, [1])
+        monkeypatch.setattr(_tasks.Interrupts, "accept", accept)
     else:
         n_steps = steps_of_an_epoch(monkeypatch, case, rows)
         spied(monkeypatch, case, [2 * n_steps + n_steps // 2])
@@ -668,7 +668,7 @@ def test_interrupted_once_keeps_the_best_weights(
 
 
 @each
-@pytest.mark.filterwarnings("ignore:Training interrupted:UserWarning")
+@pytest.mark.filterwarnings("ignore:Training of the:UserWarning")
 def test_interrupted_twice_leaves_the_old_model(case, rows, monkeypatch):
     model = case().fit(rows)
     fitted, Z = dict(vars(model)), model.transform(rows)

@@ -39,8 +39,8 @@ from skspectralnet._neighbor_graph import (
     neighbor_affinity,
 )
 from skspectralnet._rows import Rows, center_and_scale
-from skspectralnet._tasks import Epochs, FitTask
-from skspectralnet._training import Interrupts, Schedule
+from skspectralnet._tasks import Epochs, FitTask, Interrupts
+from skspectralnet._training import Schedule
 from skspectralnet._validation import NoContext
 from skspectralnet._whole_graph import (
     align_to_graph,
