@@ -10,13 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet import _batch_graph, _defaults, _neighbor_graph, _whole_graph
 from skspectralnet._alignment import Diffusion, Kept, diffusion, largest_positive
-from skspectralnet._constraints import draw_rows, of_rows
+from skspectralnet._constraints import draw_rows, of_distinct, of_rows
 from skspectralnet._estimator import RowTransformer, layer_sizes, precision_of
 from skspectralnet._graph import checked_graph
 from skspectralnet._network import ACTIVATIONS, SpectralMap
 from skspectralnet._rows import (
     Rows,
     center_and_scale,
+    distinct_rows,
     in_memory,
     rows_at_once,
     validate_rows,
@@ -212,12 +213,12 @@ class BaseSpectralNet(RowTransformer):
             graph = checked_graph(graph, X.shape[0])
         self._check_combinations(whole)
         rows = self._rows_to_learn_from(X.shape[0], constraints, graph, rng)
-        known = constraints if rows is None else of_rows(constraints, rows)
         device = resolve_device(self.device)
+        known = constraints if rows is None else of_rows(constraints, rows)
         wanted = StageParameters(*(getattr(self, n) for n in StageParameters._fields))
         learned = in_memory(X, rows)
-        stages, inputs, points = fit_stages(learned, wanted, known, rng, fit_task)
-        inputs, points = _standard(inputs, points)
+        stages, *rows_of = fit_stages(learned, wanted, known, rng, fit_task)
+        inputs, points, known = _distinct(learned, *rows_of, known, graph)
         components = self._components(len(inputs), constraints)
         size = Size(len(inputs), components, stages.metric_learner is not None, device)
         trainer = self._trainer(fit_task)
@@ -437,6 +438,23 @@ def _standard(inputs, points):
     if points is inputs:
         return input_rows, input_rows
     return input_rows, Rows(points, *center_and_scale(points))
+
+
+def _distinct(X, inputs, points, known, graph):
+    """What the stages made, as Rows, and what is known, without copies of a row of X.
+
+    Copies would fill the neighbour lists of each other. All of them stay where only
+    one row would be left, and where a graph between all rows is given.
+    """
+    inputs, points = _standard(inputs, points)
+    if graph is not None:
+        return inputs, points, known
+    first, inverse = distinct_rows(X, None if known is None else known.groups)
+    if not 1 < len(first) < len(inverse):
+        return inputs, points, known
+    same, points_of = inputs is points, points.take(first)
+    inputs = points_of if same else inputs.take(first)
+    return inputs, points_of, of_distinct(known, first, inverse)
 
 
 def _embedded(X, stages, network, weights, device):

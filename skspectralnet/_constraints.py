@@ -224,11 +224,38 @@ def of_rows(constraints, rows):
         return None
     places = np.full(len(constraints.labels), -1)
     places[rows] = np.arange(len(rows))
-    kept = {"partial_labels": constraints.labels[rows]}
+    return _renumbered(constraints, constraints.labels[rows], places)
+
+
+def of_distinct(constraints, first, inverse):
+    """What is known of rows, each of which stands for all that equal it.
+
+    Parameters
+    ----------
+    constraints : Constraints or None
+    first : ndarray of int of shape (m,)
+        Those rows.
+    inverse : ndarray of int of shape (n_samples,)
+        Row i equals row ``first[inverse[i]]``, and is of the same group.
+
+    Returns
+    -------
+    Constraints or None
+    """
+    if constraints is None:
+        return None
+    labels = np.full(len(first), _UNKNOWN)
+    np.maximum.at(labels, inverse, constraints.labels)  # of a group, one or unknown
+    return _renumbered(constraints, labels, inverse)
+
+
+def _renumbered(constraints, labels, places):
+    """Constraints of labelled rows; links between the places of their ends."""
+    kept = {"partial_labels": labels}
     for name in ("must_link", "cannot_link"):
         ends = places[constraints.given[name]]  # (n_pairs, 2)
-        kept[name] = ends[(ends >= 0).all(axis=1)]
-    return known_pairs(len(rows), **kept)
+        kept[name] = ends[(ends >= 0).all(axis=1) & (ends[:, 0] != ends[:, 1])]
+    return known_pairs(len(labels), **kept)
 
 
 def checked_labels(partial_labels, n_samples):

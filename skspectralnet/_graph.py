@@ -20,6 +20,9 @@ _ENOUGH, _MOST_SEARCHED = 0.995, 256
 # k-means sees so many rows for each cell.
 _ROWS_PER_CENTER = 50
 _RECALL_ROWS = 1000
+# Distances whose quotient is below this are equal; so many times the neighbours are
+# looked through for those as far as the last one.
+_TIED, _MOST_TIED = 1.0 + 1e-5, 8
 # Rows whose differences to their neighbours are held at once.
 _BLOCK_ROWS = 4096
 
@@ -40,9 +43,7 @@ class _Truth(NamedTuple):
     @classmethod
     def of(cls, X, k, random_state):
         rows = random_state.permutation(X.shape[0])[:_RECALL_ROWS]
-        finder = NearestNeighbors(n_neighbors=k + 1).fit(X)
-        found = finder.kneighbors(X[rows], return_distance=False)
-        return cls(rows, _without_itself(found, rows))
+        return cls(rows, _nearest(X, rows, None, k))
 
     def recall(self, indices):
         """The share of them among what was found for all rows."""
@@ -83,8 +84,7 @@ def nearest_neighbors(
     if algorithm == "auto":
         algorithm = "exact" if n_samples <= exact_rows else "cells"
     if algorithm == "exact":
-        finder = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
-        return Neighbors(finder.kneighbors(return_distance=False), 1.0)
+        return Neighbors(_all_nearest(X, n_neighbors), 1.0)
     truth = _Truth.of(X, n_neighbors, random_state)
     if algorithm == "cells":
         indices = _cell_neighbors(X, n_neighbors, truth, random_state)
@@ -108,10 +108,76 @@ def _cell_neighbors(X, n_neighbors, truth, random_state):
         others = np.concatenate([members[c] for c in {cell, *nearby[cell]}])
         if len(others) <= n_neighbors:  # a few rows far from all others
             others = np.arange(X.shape[0])
-        finder = NearestNeighbors(n_neighbors=n_neighbors + 1).fit(X[others])
-        found = others[finder.kneighbors(X[rows], return_distance=False)]
-        indices[rows] = _without_itself(found, rows)
+        indices[rows] = _nearest(X, rows, others, n_neighbors)
     return indices
+
+
+def _all_nearest(X, n_neighbors):
+    """The nearest other rows of every row, (n_samples, n_neighbors)."""
+    return _nearest(X, np.arange(X.shape[0]), None, n_neighbors)
+
+
+def _nearest(X, rows, others, n_neighbors):
+    """The nearest of some rows to each of some rows, itself left out.
+
+    Of those that are equally far, as the rows of a table of answers are, it is as good
+    as random which are taken. By their order, or by rounding, they would be those that
+    differ in the same columns, and the graph would fall apart along the rest.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR array} of shape (n_samples, n_features)
+    rows : ndarray of int of shape (b,)
+    others : ndarray of int of shape (m,) or None
+        Row numbers, `rows` among them; None: of all.
+    n_neighbors : int
+        Below m.
+
+    Returns
+    -------
+    ndarray of int of shape (b, n_neighbors)
+        Nearest first.
+    """
+    finder = NearestNeighbors().fit(X if others is None else X[others])
+    others = np.arange(X.shape[0]) if others is None else others
+    distances, found = _others(finder, X, rows, others, n_neighbors + 1)
+    last, following = distances[:, n_neighbors - 1], distances[:, n_neighbors:]
+    nearest = found[:, :n_neighbors]
+    tied = np.flatnonzero((following <= _TIED * last[:, None]).any(axis=1))
+    if len(tied):
+        n_asked = _MOST_TIED * (n_neighbors + 1)
+        distances, found = _others(finder, X, rows[tied], others, n_asked)
+        nearest[tied] = _some_of_tied(distances, found, rows[tied], n_neighbors)
+    return nearest
+
+
+def _others(finder, X, rows, others, n_asked):
+    """Distances and numbers of the nearest rows, nearest first, itself the last."""
+    n_asked = min(n_asked + 1, len(others))
+    distances, places = finder.kneighbors(X[rows], n_asked)
+    found = others[places]
+    distances[found == rows[:, None]] = np.inf
+    order = np.argsort(distances, axis=1, kind="stable")
+    return tuple(np.take_along_axis(a, order, axis=1) for a in (distances, found))
+
+
+def _some_of_tied(distances, found, rows, n_neighbors):
+    """The nearest, of those as far as the last one by a number of the pair."""
+    last = distances[:, [n_neighbors - 1]]
+    lots = _lots(found, rows[:, None])
+    place = np.where(distances * _TIED < last, -1.0, lots)
+    place[distances > _TIED * last] = 2.0
+    chosen = np.sort(np.argsort(place, axis=1, kind="stable")[:, :n_neighbors], axis=1)
+    return np.take_along_axis(found, chosen, axis=1)
+
+
+def _lots(first, second):
+    """A number in [0, 1) of each pair of rows, in either order; as good as random."""
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    bits = low.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    bits ^= (high.astype(np.uint64) + np.uint64(1)) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(29))) * np.uint64(0x94D049BB133111EB)
+    return (bits >> np.uint64(11)) / 2.0**53
 
 
 def _cells(X, n_rows, random_state):
@@ -192,8 +258,7 @@ def neighbor_graph(X, n_neighbors):
     CSR array of shape (n_samples, n_samples)
         1 between mutual neighbours, 1/2 where only one row counts the other.
     """
-    finder = NearestNeighbors(n_neighbors=n_neighbors).fit(X)
-    indices = finder.kneighbors(return_distance=False)
+    indices = _all_nearest(X, n_neighbors)
     return symmetric_graph(indices, np.ones(indices.shape))
 
 

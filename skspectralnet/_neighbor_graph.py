@@ -175,9 +175,8 @@ def build_graphs(inputs, points, task, constraints, rng):
     n_neighbors, graph, given = task.n_neighbors, task.graph, task.graph is not None
     if not given:
         standard = standardised(points, AUTO_WIDTH)
-        if not sparse.issparse(standard):
-            # Copies of a row would fill the lists of each other.
-            nodes, inverse = distinct_rows(standard)
+        # Copies of a row would fill the lists of each other.
+        nodes, inverse = distinct_rows(standard)
         if len(nodes) < 2:
             raise ValueError(TOO_FEW_DISTINCT)
         n_neighbors = _below(len(nodes), task)

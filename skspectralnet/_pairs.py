@@ -38,11 +38,9 @@ class Start(NamedTuple):
 def find_pairs(X, n_neighbors, algorithm, constraints, rng):
     """All rows and their neighbours, without what is known to be apart."""
     rows = Rows(X, *center_and_scale(X))
-    points = standardised(rows)
-    first = inverse = np.arange(len(rows))
-    if not sparse.issparse(points):
-        # Copies of a row would fill its list and teach nothing.
-        first, inverse = distinct_rows(points)
+    points = standardised(rows, _defaults.AUTO_WIDTH)
+    # Copies of a row would fill its list and teach nothing.
+    first, inverse = distinct_rows(points)
     n_neighbors = min(n_neighbors, len(first) - 1)
     if n_neighbors == 0:  # all rows are equal
         return Pairs(rows, first[inverse][:, None], constraints, 0, 1.0)
@@ -84,8 +82,12 @@ def spectral_start(pairs, n_components, rng):
     rows, partners = np.arange(len(pairs.rows)), pairs.partners
     if len(rows) > _MOST_ROWS:
         rows = np.sort(rng.permutation(len(rows))[:_MOST_ROWS])
-        k = partners.shape[1]
         points = pairs.rows.batch(rows)
+        first, _ = distinct_rows(points)
+        rows, points = rows[first], points[first]
+        if len(rows) < 2:
+            return None
+        k = min(partners.shape[1], len(rows) - 1)
         partners = nearest_neighbors(points, k, algorithm="exact", random_state=rng)[0]
     graph = symmetric_graph(partners, np.ones(partners.shape))
     parts = connected_components(graph, directed=False)[1]

@@ -18,6 +18,8 @@ _DTYPES = (
 
 # Rows read at once by a pass over all of them: bounds the workspace, not the result.
 _BLOCK_ROWS = 8192
+# Entries that are compared at once.
+_HASHED_ENTRIES = 2**20
 # Of the rows that go through all stages at once.
 _BLOCK_ENTRIES = 2**25
 
@@ -222,12 +224,18 @@ def center_and_scale(X):
     return center * unit, scale
 
 
-def distinct_rows(X):
+def distinct_rows(X, kinds=None):
     """Which rows are the first of their kind, and which of them each row equals.
+
+    Rows are compared by two sums of 64 scrambled bits of each entry, times random odd
+    numbers of its column: equal rows have equal ones, whether dense or sparse, and
+    different rows have them with a probability of about 2^-128.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), float
+    X : {ndarray, CSR array} of shape (n_samples, n_features)
+    kinds : ndarray of int of shape (n_samples,), default=None
+        Rows of different kinds are told apart.
 
     Returns
     -------
@@ -236,11 +244,49 @@ def distinct_rows(X):
     inverse : ndarray of int of shape (n_samples,)
         Row i equals row ``first[inverse[i]]``.
     """
-    X = np.ascontiguousarray(X + 0.0)  # no -0.0: rows are compared by their bytes
-    rows = X.view(np.dtype((np.void, X.dtype.itemsize * X.shape[1]))).ravel()
-    _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
-    order = np.argsort(first)  # as in X, not by their bytes
+    rng = np.random.RandomState(0)  # of the multipliers: any odd numbers will do
+    odd = rng.randint(2**63, size=(X.shape[1], 2), dtype=np.uint64) * np.uint64(2) + 1
+    sums = np.empty((X.shape[0], 2), dtype=np.uint64)
+    n_rows = max(1, _HASHED_ENTRIES // X.shape[1])
+    for start in range(0, X.shape[0], n_rows):
+        sums[start : start + n_rows] = _row_sums(X[start : start + n_rows], odd)
+    if kinds is not None:
+        sums += _scrambled(np.asarray(kinds, dtype=np.float64) + 1.0)[:, None]
+    pairs = sums.view([("one", np.uint64), ("other", np.uint64)]).ravel()
+    _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # as in X, not by their sums
     return first[order], np.argsort(order)[inverse.ravel()]
+
+
+def _row_sums(X, odd):
+    """Sums over each row of its scrambled entries times the numbers of their columns.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR array} of shape (b, n_features)
+    odd : ndarray of uint64 of shape (n_features, 2)
+
+    Returns
+    -------
+    ndarray of uint64 of shape (b, 2)
+    """
+    if not sparse.issparse(X):
+        bits = _scrambled(X)
+        return np.stack([(bits * odd[:, i]).sum(axis=1) for i in (0, 1)], axis=1)
+    bits = _scrambled(X.data)
+    sums = np.zeros((X.shape[0], 2), dtype=np.uint64)
+    rows = np.repeat(np.arange(X.shape[0]), np.diff(X.indptr))
+    for i in (0, 1):
+        np.add.at(sums[:, i], rows, bits * odd[X.indices, i])
+    return sums
+
+
+def _scrambled(values):
+    """64 bits of each number that depend on all of its own; 0 of zero."""
+    bits = (values.astype(np.float64) + 0.0).view(np.uint64)  # no -0.0
+    for shift, factor in ((32, 0x9E3779B97F4A7C15), (29, 0xBF58476D1CE4E5B9)):
+        bits = (bits ^ (bits >> np.uint64(shift))) * np.uint64(factor)
+    return bits ^ (bits >> np.uint64(32))
 
 
 def standardised(rows, most_dense=0):
@@ -280,6 +326,10 @@ class Rows:
 
     def __len__(self):
         return self.X.shape[0]
+
+    def take(self, rows):
+        """Only these rows, with the same centre and scale."""
+        return Rows(self.X[rows], self.center, self.scale)
 
     def batch(self, rows):
         """Read standardised rows.

@@ -297,3 +297,29 @@ def test_checked_graph_says_what_is_wrong(change, text):
     W = np.ones((4, 4)) - np.eye(4)
     with np.errstate(invalid="ignore"), pytest.raises(ValueError, match=text):
         checked_graph(change(W), 4)
+
+
+def test_which_of_tied_neighbours_are_taken_does_not_follow_their_order(rng):
+    """All rows of a cube: as far along one column as along another."""
+    n_columns, k = 8, 3
+    X = (np.arange(2**n_columns)[:, None] >> np.arange(n_columns)) % 2
+    for Z in (X, X - X.mean(axis=0), 1.7 * (X + 3.1)):
+        for rows in (Z, sparse.csr_array(Z)):
+            found = nearest_neighbors(rows.astype(np.float32), k, random_state=rng)
+            i = np.repeat(np.arange(len(X)), k)
+            flipped = X[i] != X[found.indices.ravel()]
+            assert_array_equal(flipped.sum(axis=1), 1)
+            shares = flipped.mean(axis=0)
+            # Four deviations of a share of 768 that is 1/8.
+            assert np.all(np.abs(shares - 1 / n_columns) < 4 * 0.012)
+            assert len(
+                np.unique(found.indices + 1000 * np.arange(len(X))[:, None])
+            ) == (k * len(X))
+
+
+def test_ties_do_not_move_nearer_neighbours(rng):
+    X = np.r_[0.0, 0.5, -0.6, 1.0, -1.0, 5.0, 6.0][:, None]
+    found = nearest_neighbors(X, 3, random_state=rng).indices
+    assert_array_equal(found[0, :2], [1, 2])
+    assert found[0, 2] in (3, 4)
+    assert_array_equal(found[5], [6, 3, 1])

@@ -218,3 +218,25 @@ def test_hdf5(tmp_path, blobs):
         assert_array_equal(model.predict(stored), model.labels_)
         assert model.transform(stored).dtype == np.float32
     assert_array_equal(model.predict(X), model.labels_)
+
+
+def test_distinct_rows_are_the_same_dense_and_sparse(rng):
+    X = rng.randint(3, size=(500, 5)) * [1.0, -0.5, 1e300, 1e-300, 0.0]
+    first, inverse = distinct_rows(X)
+    assert len(first) == len(np.unique(X, axis=0))
+    assert_array_equal(X[first[inverse]], X)
+    for other in (sparse.csr_array(X), X + 0.0, np.asfortranarray(X)):
+        assert_array_equal(distinct_rows(other)[0], first)
+        assert_array_equal(distinct_rows(other)[1], inverse)
+
+
+def test_distinct_rows_of_columns_in_another_order(rng):
+    # The same entries in other columns, and entries that add up to the same.
+    X = np.array([[1, 2, 0], [2, 1, 0], [0, 1, 2], [1, 1, 1], [3, 0, 0], [0, 0, 3.0]])
+    assert_array_equal(distinct_rows(np.r_[X, X])[0], np.arange(6))
+
+
+def test_rows_of_different_kinds_are_not_copies():
+    first, inverse = distinct_rows(np.ones((5, 2)), np.array([-1, 0, 1, 0, -1]))
+    assert_array_equal(first, [0, 1, 2])
+    assert_array_equal(inverse, [0, 1, 2, 1, 0])

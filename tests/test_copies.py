@@ -1,0 +1,107 @@
+"""Rows that are equal: tables of answers, repeated rows, with and without labels."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.cluster import KMeans, SpectralClustering
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+
+from skspectralnet import SiameseEmbedding, SpectralNetClustering
+
+QUICK = SiameseEmbedding(2, hidden_layer_sizes=(32,), max_iter=10)
+
+
+def survey(n, n_items, n_levels, n_groups, seed):
+    """Answers as indicator columns; each group has its usual answer to each item."""
+    rng = np.random.RandomState(seed)
+    y = rng.randint(n_groups, size=n)
+    usual = rng.randint(n_levels, size=(n_groups, n_items))
+    other = rng.randint(n_levels, size=(n, n_items))
+    answers = np.where(rng.uniform(size=(n, n_items)) < 0.8, usual[y], other)
+    X = np.eye(n_levels)[answers].reshape(n, -1)
+    return (X[:, ::2] if n_levels == 2 else X), y
+
+
+@pytest.mark.parametrize("of", [(800, 8, 3, 4), (700, 7, 4, 3)], ids=["3", "4"])
+def test_answers_of_some_levels(of, global_random_seed):
+    X, y = survey(*of, global_random_seed)
+    model = SpectralNetClustering(of[-1], random_state=global_random_seed)
+    labels = model.fit_predict(X)
+    plain = KMeans(of[-1], n_init=10, random_state=0).fit_predict(X)
+    distinct, inverse = np.unique(X, axis=0, return_inverse=True)
+    exact = SpectralClustering(
+        of[-1], affinity="nearest_neighbors", n_neighbors=10, random_state=0
+    ).fit(distinct)
+    others = [plain, exact.labels_[inverse.ravel()]]
+    least = min(adjusted_rand_score(y, found) for found in others)
+    assert adjusted_rand_score(y, labels) > 0.9 * least
+    assert_array_equal(model.fit_predict(sparse.csr_array(X)), labels)
+
+
+def test_answers_yes_or_no(global_random_seed):
+    # 8 items of two answers: some 80 different rows, of which a graph knows little.
+    X, y = survey(450, 8, 2, 3, global_random_seed)
+    model = SpectralNetClustering(3, random_state=global_random_seed)
+    labels = model.fit_predict(X)
+    assert adjusted_rand_score(y, labels) > 0.4
+    assert_array_equal(model.fit_predict(sparse.csr_array(X)), labels)
+
+
+@pytest.mark.parametrize("metric_learner", [QUICK, None], ids=["siamese", "none"])
+@pytest.mark.parametrize("neighbors_in", ["batch", "data"])
+def test_copies_change_no_eigenvectors(
+    neighbors_in, metric_learner, global_random_seed
+):
+    # The map is learned from the distinct rows, whose neighbours copies do not fill.
+    X, y = make_blobs(
+        60, centers=[[0, 0], [6, 0], [0, 6]], random_state=global_random_seed
+    )
+    model = SpectralNetClustering(
+        3,
+        metric_learner=metric_learner,
+        neighbors_in=neighbors_in,
+        init="spectral" if neighbors_in == "data" else "random",
+        random_state=global_random_seed,
+    )
+    for Z in (np.repeat(X, 15, axis=0), sparse.csr_array(np.repeat(X, 15, axis=0))):
+        model.fit(Z)
+        assert adjusted_rand_score(np.repeat(y, 15), model.labels_) == 1.0
+        for i in range(0, len(X), 7):
+            assert len(np.unique(model.labels_[15 * i : 15 * i + 15])) == 1
+
+
+def test_copies_of_all_rows_leave_the_map_as_it_is(global_random_seed):
+    X, _ = make_blobs(
+        150, centers=[[0, 0], [6, 0], [0, 6]], random_state=global_random_seed
+    )
+    model = SpectralNetClustering(
+        3, metric_learner=None, random_state=global_random_seed
+    )
+    once, thrice = model.fit_transform(X), model.fit_transform(np.tile(X, (3, 1)))
+    assert_allclose(thrice[:150], once, atol=1e-6)
+
+
+@pytest.mark.parametrize("known", ["labels", "links"])
+def test_copies_with_labels_of_their_own(known, global_random_seed):
+    """A row twice, once of each cluster: what is known of one copy is not of both."""
+    rng = np.random.RandomState(global_random_seed)
+    X, y = make_blobs(
+        90, centers=[[0, 0], [8, 0], [0, 8]], random_state=global_random_seed
+    )
+    Z, z = np.r_[X, X], np.r_[y, y]
+    labels = np.where(rng.uniform(size=180) < 0.2, z, -1)
+    given = {"partial_labels": labels}
+    if known == "links":
+        one, other = np.flatnonzero(z == 0), np.flatnonzero(z == 1)
+        given = {
+            "must_link": np.c_[one[:20], one[20:40]],
+            "cannot_link": np.c_[one[:20], other[:20]],
+        }
+    model = SpectralNetClustering(
+        3, metric_learner=None, random_state=global_random_seed
+    ).fit(Z, **given)
+    assert adjusted_rand_score(z, model.labels_) == 1.0
+    if known == "labels":
+        assert_array_equal(model.labels_[labels >= 0], labels[labels >= 0])
