@@ -20,6 +20,7 @@ from skspectralnet._rows import (
     distinct_rows,
     in_memory,
     rows_at_once,
+    rows_that_differ_from_zero,
     validate_rows,
 )
 from skspectralnet._spectral import SpectralFit
@@ -212,7 +213,7 @@ class BaseSpectralNet(RowTransformer):
         if graph is not None:
             graph = checked_graph(graph, X.shape[0])
         self._check_combinations(whole)
-        rows = self._rows_to_learn_from(X.shape[0], constraints, graph, rng)
+        rows = self._rows_to_learn_from(X, constraints, graph, rng)
         device = resolve_device(self.device)
         known = constraints if rows is None else of_rows(constraints, rows)
         wanted = StageParameters(*(getattr(self, n) for n in StageParameters._fields))
@@ -273,11 +274,19 @@ class BaseSpectralNet(RowTransformer):
         self.diffusion_time_ = found.map.diffusion.time
         self.component_weights_ = found.map.diffusion.weights
 
-    def _rows_to_learn_from(self, n_samples, constraints, graph, rng):
-        """Random rows where `subsample` asks for them; None for all."""
-        if self.subsample is None or self.subsample >= n_samples or graph is not None:
+    def _rows_to_learn_from(self, X, constraints, graph, rng):
+        """Random rows where `subsample` asks for them, of those that have a direction
+        where angles count; None for all."""
+        rows, n_samples = None, X.shape[0]
+        if graph is not None:
             return None
-        return draw_rows(constraints, self.subsample, n_samples, rng)
+        if self.subsample is not None and self.subsample < n_samples:
+            rows = draw_rows(constraints, self.subsample, n_samples, rng)
+        if self.metric == "cosine":
+            directed = rows_that_differ_from_zero(X)
+            if 2 <= len(directed) < n_samples:
+                rows = directed if rows is None else np.intersect1d(rows, directed)
+        return rows
 
     def _check_combinations(self, whole):
         if self.init == "spectral" and not whole:

@@ -12,11 +12,16 @@ from skspectralnet._alignment import Kept
 from skspectralnet._assignment import Centers, Mixture, fit_assignment, named_after
 from skspectralnet._base import BaseSpectralNet, Components
 from skspectralnet._constraints import known_pairs
-from skspectralnet._defaults import AUTO_CLUSTERS, MOST_CLUSTERS, components_of
+from skspectralnet._defaults import (
+    AUTO_CLUSTERS,
+    AUTO_WIDTH,
+    MOST_CLUSTERS,
+    components_of,
+)
 from skspectralnet._drift import Landmarks
 from skspectralnet._eigen import eigengaps
 from skspectralnet._graph import modularity, neighbor_graph
-from skspectralnet._rows import in_memory, validate_rows
+from skspectralnet._rows import in_memory, standard_points, validate_rows
 from skspectralnet._validation import StrOptions, at_least
 
 # The fixed affinity by which `score` judges all parameters alike (benchmarks/score.py).
@@ -102,7 +107,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         [1]_. ``"code"`` needs a `metric_learner`.
     metric : {"euclidean", "cosine"}, default="euclidean"
         ``"cosine"`` divides each code by its length, before the metric learner, and
-        then takes Euclidean distances: for text and embeddings.
+        then takes Euclidean distances: for text and embeddings. A row of zeros has
+        no direction and no part in the fit; the map gives it an embedding and a label.
     affinity : str or callable, default="self_tuning"
         Weights of the graph; :math:`d_{ij}` is a distance, not squared.
 
@@ -136,9 +142,9 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         Whose eigenvectors are learned: :math:`I - D^{-1} W`,
         :math:`I - D^{-1/2} W D^{-1/2}` or :math:`D - W`.
     orthonorm : {"joint", "alternating"}, default="joint"
-        ``"joint"`` orthonormalises a batch by its own Cholesky factor and sends the
-        gradient through it; ``"alternating"`` uses the factor of another batch as a
-        constant, as in [1]_.
+        The batch whose Cholesky factor orthonormalises the outputs of a step:
+        ``"joint"`` takes the same one, ``"alternating"`` another, as in [1]_, at the
+        cost of a second pass. The gradient goes through the factor in both.
     loss : {"log", "trace"}, default="log"
         ``"trace"`` is the spectral loss of [1]_, Eq. (3), scaled to the mean Ritz
         value; ``"log"`` the mean logarithm of the Ritz values of the leading outputs,
@@ -588,5 +594,6 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             chosen = np.random.RandomState(0).permutation(n_samples)[:_SCORE_ROWS]
             X = X[np.sort(chosen)]
         X = in_memory(X)
-        graph = neighbor_graph(X, min(_SCORE_NEIGHBORS, X.shape[0] - 1))
+        points = standard_points(X, AUTO_WIDTH)
+        graph = neighbor_graph(points, min(_SCORE_NEIGHBORS, X.shape[0] - 1))
         return modularity(graph, self._assign(X))

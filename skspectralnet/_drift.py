@@ -32,6 +32,9 @@ class Landmarks:
     def fit(cls, rows, random_state):
         """Place landmarks in one half of some rows; measure the radius on the other.
 
+        Where the rows are odd in number, one is in both; of a single row the radius
+        is 0.
+
         Parameters
         ----------
         rows : ndarray of shape (n_samples, n_inputs)
@@ -39,7 +42,7 @@ class Landmarks:
         """
         order = random_state.permutation(len(rows))[: 2 * _MOST_ROWS]
         half = -(-len(order) // 2)
-        placed, measured = rows[order[:half]], rows[order[half:]]
+        placed, measured = rows[order[:half]], rows[order[len(order) // 2 :]]
         n_landmarks = min(_MOST_LANDMARKS, -(-half // _ROWS_PER_LANDMARK))
         kmeans = KMeans(n_landmarks, n_init=1, random_state=random_state).fit(placed)
         _, distances = pairwise_distances_argmin_min(measured, kmeans.cluster_centers_)

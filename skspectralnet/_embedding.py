@@ -52,7 +52,8 @@ class SpectralNetEmbedding(BaseSpectralNet):
         [1]_. ``"code"`` needs a `metric_learner`.
     metric : {"euclidean", "cosine"}, default="euclidean"
         ``"cosine"`` divides each code by its length, before the metric learner, and
-        then takes Euclidean distances: for text and embeddings.
+        then takes Euclidean distances: for text and embeddings. A row of zeros has
+        no direction and no part in the fit; the map gives it an embedding and a label.
     affinity : str or callable, default="self_tuning"
         Weights of the graph; :math:`d_{ij}` is a distance, not squared.
 
@@ -86,9 +87,9 @@ class SpectralNetEmbedding(BaseSpectralNet):
         Whose eigenvectors are learned: :math:`I - D^{-1} W`,
         :math:`I - D^{-1/2} W D^{-1/2}` or :math:`D - W`.
     orthonorm : {"joint", "alternating"}, default="joint"
-        ``"joint"`` orthonormalises a batch by its own Cholesky factor and sends the
-        gradient through it; ``"alternating"`` uses the factor of another batch as a
-        constant, as in [1]_.
+        The batch whose Cholesky factor orthonormalises the outputs of a step:
+        ``"joint"`` takes the same one, ``"alternating"`` another, as in [1]_, at the
+        cost of a second pass. The gradient goes through the factor in both.
     loss : {"log", "trace"}, default="log"
         ``"trace"`` is the spectral loss of [1]_, Eq. (3), scaled to the mean Ritz
         value; ``"log"`` the mean logarithm of the Ritz values of the leading outputs,

@@ -335,6 +335,7 @@ def checked_graph(graph, n_samples):
     ValueError
         If the shape, a weight or the symmetry is wrong, or no edge is there.
     """
+    precision = np.dtype(getattr(graph, "dtype", np.float64))
     graph = check_array(
         graph, accept_sparse="csr", dtype=np.float64, copy=True, input_name="graph"
     )
@@ -352,14 +353,17 @@ def checked_graph(graph, n_samples):
             f"graph has the weight {graph.data.min():.3g}: expected affinities of at "
             "least 0, where a larger one is a closer pair."
         )
-    difference = abs(graph - graph.T)
-    if difference.nnz and difference.max() > 1e-8 * graph.max():
-        i, j = (int(place[0]) for place in (difference > 1e-8 * graph.max()).nonzero())
+    difference, most = abs(graph - graph.T), 1e-8 * graph.max()
+    if precision.kind == "f":
+        most = max(most, 8.0 * float(np.finfo(precision).eps) * graph.max())
+    if difference.nnz and difference.max() > most:
+        i, j = (int(place[0]) for place in (difference > most).nonzero())
         raise ValueError(
             f"graph is not symmetric: the weight from row {i} to row {j} is "
             f"{graph[i, j]:.6g}, the one back {graph[j, i]:.6g}. Take "
             "0.5 * (graph + graph.T) where the directions do not matter."
         )
+    graph = 0.5 * (graph + graph.T)
     graph = sparse.csr_array(graph - sparse.diags_array(graph.diagonal()))
     graph.eliminate_zeros()
     if graph.nnz == 0:

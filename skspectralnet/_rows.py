@@ -34,7 +34,7 @@ def validate_rows(estimator, X, *, reset):
     least = 2 if reset else 1
     if _is_stored(X):
         return _validate_stored(estimator, X, least, reset)
-    return validate_data(
+    X = validate_data(
         estimator,
         X,
         accept_sparse="csr",
@@ -42,6 +42,10 @@ def validate_rows(estimator, X, *, reset):
         ensure_min_samples=least,
         reset=reset,
     )
+    if sparse.issparse(X) and not X.has_canonical_format:
+        X = X.copy()  # entries given twice are their sum, wherever they are read
+        X.sum_duplicates()
+    return X
 
 
 def _is_stored(X):
@@ -215,7 +219,8 @@ def center_and_scale(X):
     if spread <= 4 * np.finfo(np.float64).eps * float(np.max(np.abs(center))):
         spread = 1.0
     scale = spread * unit
-    reach = max(farthest, spread) * (unit / np.finfo(np.float64).max)
+    # As numbers of Python, which may be denormal whatever numpy is told to raise.
+    reach = float(max(farthest, spread)) * (unit / float(np.finfo(np.float64).max))
     if reach >= 1.0 or scale < np.finfo(np.float64).tiny:
         raise ValueError(
             f"The values of X are too large or too small to measure distances: their "
@@ -287,6 +292,29 @@ def _scrambled(values):
     for shift, factor in ((32, 0x9E3779B97F4A7C15), (29, 0xBF58476D1CE4E5B9)):
         bits = (bits ^ (bits >> np.uint64(shift))) * np.uint64(factor)
     return bits ^ (bits >> np.uint64(32))
+
+
+def rows_that_differ_from_zero(X):
+    """Numbers of the rows with an entry other than 0, ascending.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix, StoredRows} of shape (n_samples, n_features)
+    """
+    blocks = (in_memory(X, block) for block in row_blocks(X.shape[0]))
+    return np.flatnonzero(np.concatenate([_any_entry(block) for block in blocks]))
+
+
+def _any_entry(X):
+    if sparse.issparse(X):
+        return (abs(X).max(axis=1).toarray() > 0).ravel()
+    return (X != 0).any(axis=1)
+
+
+def standard_points(X, most_dense):
+    """Rows of their own as :func:`standardised` points, between which distances are
+    as good far from the origin as near it."""
+    return standardised(Rows(X, *center_and_scale(X)), most_dense)
 
 
 def standardised(rows, most_dense=0):

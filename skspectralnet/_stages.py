@@ -201,7 +201,7 @@ def _check_magnitude(X):
 def _fit_stage(transformer, X, parameter, **known):
     """Fit a stage; name it where it fails in linear algebra."""
     try:
-        transformer.fit(X, **known)
+        transformer.fit(X, None, **known)  # as a Pipeline calls it, y and all
     except np.linalg.LinAlgError as error:
         raise ValueError(
             f"{parameter}={transformer!r} could not be fitted: {error}"

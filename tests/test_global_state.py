@@ -186,7 +186,7 @@ def test_a_fit_with_a_warning_changes_nothing(estimator, blobs, unchanged):
 def test_an_interrupted_fit_changes_nothing(estimator, blobs, unchanged, monkeypatch):
     for module, loss in ((_autoencoder, "_denoising_loss"), (_siamese, "_pair_loss")):
         monkeypatch.setattr(module, loss, interrupted)
-    with pytest.warns(UserWarning, match="interrupted by user"):
+    with pytest.raises(KeyboardInterrupt, match="before the first epoch"):
         clone(estimator).fit(blobs[0])
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skspectralnet._defaults import AUTO_WIDTH
 from skspectralnet._graph import nearest_neighbors
-from skspectralnet._rows import validate_rows
+from skspectralnet._rows import in_memory, standard_points, validate_rows
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kwargs
 from skspectralnet.inspection._fitted import (
@@ -133,8 +134,7 @@ class NeighborPurityDisplay:
                 f"of other rows; got {n_neighbors!r}."
             )
         clusters, codes = np.unique(labels[chosen], return_inverse=True)
-        found = nearest_neighbors(rows[chosen], n_neighbors, random_state=random_state)
-        same = (codes[found.indices] == codes[:, None]).mean(axis=1)
+        same = _own_share(in_memory(rows, chosen), codes, n_neighbors, random_state)
         sizes = np.bincount(codes)
         display = cls(
             purity=np.bincount(codes, weights=same) / sizes,
@@ -177,3 +177,10 @@ class NeighborPurityDisplay:
         ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0))
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+def _own_share(X, codes, n_neighbors, random_state):
+    """The share of the neighbours of each row that are of its own cluster."""
+    points = standard_points(X, AUTO_WIDTH)
+    found = nearest_neighbors(points, n_neighbors, random_state=random_state).indices
+    return (codes[found] == codes[:, None]).mean(axis=1)
