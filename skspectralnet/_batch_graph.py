@@ -25,9 +25,9 @@ from skspectralnet._losses import (
 from skspectralnet._network import orthonormalizer, placed_mlp
 from skspectralnet._spectral import (
     GUARD_OUTPUTS,
-    NO_EDGES,
     STEPS,
     SpectralFit,
+    check_edges,
     in_units,
     joint_loss,
     standardised_gamma,
@@ -288,8 +288,7 @@ def align(reader, mlp, *, generator):
             form = form + laplacian_form(outputs, batch.affinity, task.laplacian)
             total = total + float(weights.sum())
             largest = max(largest, float(batch.affinity.degrees.max()))
-    if not total > 0.0:
-        raise ValueError(NO_EDGES)
+    check_edges(total, reader.constraints)
     pairs = rayleigh_ritz(to_numpy(gram) / total, to_numpy(form) / total)
     return Alignment(pairs, largest)
 

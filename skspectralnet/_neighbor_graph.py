@@ -18,7 +18,7 @@ from skspectralnet._graph import nearest_neighbors, squared_lengths, symmetric_g
 from skspectralnet._losses import edge_form, lost_form, row_gram
 from skspectralnet._network import orthonormalizer
 from skspectralnet._rows import distinct_rows, standardised
-from skspectralnet._spectral import NO_EDGES, in_units, standardised_gamma
+from skspectralnet._spectral import check_edges, in_units, standardised_gamma
 from skspectralnet._tensors import Blocks, forward_in_blocks, to_numpy, to_tensor
 
 # Up to so many rows the whole graph is solved for its eigenvectors; beyond, the
@@ -184,8 +184,7 @@ def build_graphs(inputs, points, task, constraints, rng):
     if constraints is not None:
         graph = constrained_graph(graph, nodes, inverse, constraints, n_neighbors, rng)
     linked = np.flatnonzero(np.asarray(graph.sum(axis=1)).ravel() > 0)
-    if len(linked) < 2:
-        raise ValueError(NO_EDGES)
+    check_edges(len(linked), constraints)
     if len(linked) < len(nodes):
         nodes, graph = nodes[linked], sparse.csr_array(graph[linked][:, linked])
     whole = GraphReader(inputs, nodes, graph, task)

@@ -16,9 +16,13 @@ from skspectralnet._training import History
 # of the lowest eigenvectors (benchmarks/shapes.py measures it).
 GUARD_OUTPUTS = 6
 
-NO_EDGES = (
+_NO_EDGES = (
     "The affinity has no edges: all weights are zero. With affinity='rbf' choose a "
     "smaller gamma; with a callable return positive weights."
+)
+_NONE_LEFT = (
+    "The affinity has no edges left: by partial_labels and cannot_link all neighbours "
+    "are apart. Give fewer of them, or raise n_neighbors."
 )
 
 
@@ -36,6 +40,12 @@ class SpectralFit(NamedTuple):
     history: History
     n_neighbors: int
     error: object = None  # the ApproximationError of a graph of all rows
+
+
+def check_edges(total, constraints):
+    """Raise a ValueError where the weights of a graph add up to nothing."""
+    if not total > 0.0:
+        raise ValueError(_NO_EDGES if constraints is None else _NONE_LEFT)
 
 
 def joint_loss(mlp, batches, task):

@@ -409,8 +409,9 @@ def seen_graph(monkeypatch, model, X):
     if "GraphReader" in readers:
         reader = readers["GraphReader"]
         return reader.graph.toarray(), reader.nodes
-    batch = readers["BatchReader"].read(np.arange(len(X)))
-    return batch.affinity.apply(torch.eye(len(X))).numpy(), np.arange(len(X))
+    nodes = np.arange(len(readers["BatchReader"].inputs))  # the copies are the last
+    batch = readers["BatchReader"].read(nodes)
+    return batch.affinity.apply(torch.eye(len(nodes))).numpy(), nodes
 
 
 KINDS = {
@@ -431,7 +432,7 @@ def test_affinity_is_that_of_the_training(
     kind, neighbors_in, dtype, global_random_seed, monkeypatch, new_axes
 ):
     X = (rows(global_random_seed)[0] + [3, 0, 0]).astype(dtype)
-    X = np.concatenate([X, X[:5]])  # copies are one node of the graph of all rows
+    X = np.concatenate([X, X[:5]])  # copies are one node
     model = SpectralNetClustering(
         3, random_state=global_random_seed, neighbors_in=neighbors_in, **SMALL
     ).set_params(**KINDS[kind])

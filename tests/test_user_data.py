@@ -162,3 +162,20 @@ def test_a_frozen_stage(parameter, global_random_seed):
     frozen = FrozenEstimator(StandardScaler().fit(X))
     model = clustering(global_random_seed, **{parameter: frozen}).fit(X)
     assert adjusted_rand_score(y, model.labels_) == 1.0
+
+
+# --- links that leave no edge
+
+
+@pytest.mark.parametrize("neighbors_in", ["batch", "data"])
+def test_links_that_leave_no_edges_are_named(neighbors_in):
+    X, _ = blobs(0, 12)
+    pairs = np.argwhere(np.triu(np.ones((12, 12)), 1))
+    model = clustering(
+        neighbors_in=neighbors_in,
+        init="spectral" if neighbors_in == "data" else "random",
+    )
+    with pytest.raises(ValueError, match="cannot_link all neighbours are apart"):
+        model.fit(X, cannot_link=pairs)
+    with pytest.raises(ValueError, match="with a callable return positive"):
+        model.set_params(affinity=lambda points: points @ points.T * 0).fit(X)

@@ -209,13 +209,11 @@ def _rebuilt_graph(estimator, X):
         )
     points = fitted_points(estimator, X)
     rows = Rows(points, *center_and_scale(points))
-    kept, n_neighbors = np.arange(len(rows)), estimator.n_neighbors_
+    kept, _ = distinct_rows(rows.batch(slice(None)).astype(np.float32))
+    if len(kept) < 2:
+        raise ValueError("All chosen rows are equal: a graph needs two that differ.")
+    n_neighbors = estimator.n_neighbors_
     if settings.whole_graph:
-        kept, _ = distinct_rows(rows.batch(kept).astype(np.float32))
-        if len(kept) < 2:
-            raise ValueError(
-                "All chosen rows are equal: a graph needs two that differ."
-            )
         n_neighbors = min(n_neighbors, len(kept) - 1)
     else:
         n_neighbors = neighbors_in_part(n_neighbors, len(kept), estimator.batch_size_)
