@@ -220,7 +220,7 @@ class BaseSpectralNet(RowTransformer):
         learned = in_memory(X, rows)
         stages, *rows_of = fit_stages(learned, wanted, known, rng, fit_task)
         inputs, points, known = _distinct(learned, *rows_of, known, graph)
-        components = self._components(len(inputs), constraints)
+        components = self._components(learned.shape[0], constraints)
         size = Size(len(inputs), components, stages.metric_learner is not None, device)
         trainer = self._trainer(fit_task)
         with gradients(device):

@@ -557,14 +557,19 @@ def test_a_callback_that_fails_fails_the_fit(hook, task, blobs):
         assert len(each_of_them.of("teardown")) == 1
 
 
-@pytest.mark.parametrize("hook", ["begin", "end"])
-def test_a_callback_that_interrupts_is_a_ctrl_c(hook, blobs):
+def test_a_callback_that_interrupts_is_a_ctrl_c(blobs):
     X, _ = blobs
-    model = clone(CLUSTERING).set_callbacks(Failing(hook, "epoch", KeyboardInterrupt))
+    model = clone(CLUSTERING).set_callbacks(Failing("end", "epoch", KeyboardInterrupt))
     (message,) = caught_in(lambda: model.fit(X))
     assert "interrupted by user" in message
-    assert model.n_iter_ == len(model.loss_curve_) == (hook == "end")
+    assert model.n_iter_ == len(model.loss_curve_) == 1
     assert_array_equal(model.predict(X), model.labels_)
+    # Before the first epoch there is nothing to keep.
+    model.set_callbacks(Failing("begin", "epoch", KeyboardInterrupt))
+    before = dict(vars(model))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert vars(model) == before
 
 
 def test_an_interrupted_epoch_ends(blobs):
