@@ -446,7 +446,7 @@ def test_own_stages_take_device_and_verbosity(cls, blobs, capfd):
     named = {"encoder": "autoencoder", "metric_learner": "siamese"}
     model = make(cls, verbose=1, device="cpu", **named).fit(blobs[0])
     shown = capfd.readouterr().err
-    for stage in ("autoencoder", "siamese", "spectral map"):
+    for stage in ("encoder", "metric learner", "spectral map"):
         assert stage in shown
     assert model.encoder_.device == model.metric_learner_.device == "cpu"
     seeds = {model.encoder_.random_state, model.metric_learner_.random_state}
