@@ -78,11 +78,13 @@ class SpectralNetEmbedding(BaseSpectralNet):
         rows of a learned space 3.5 b / k^2, k the components, at least 10 and at most
         40. Never more than a fifth of the batch.
     neighbors_in : {"batch", "data"}, default="data"
-        - ``"data"``: one graph of all rows, as scikit-learn's. Rows that are equal
-          count once. Training draws its edges as often as they weigh, so that the
-          mean loss of a batch is that of the whole graph;
+        - ``"data"``: one graph of all rows, as scikit-learn's. Training draws its
+          edges as often as they weigh, so that the mean loss of a batch is that of
+          the whole graph;
         - ``"batch"``: neighbours inside each random mini-batch, as in [1]_: a coarser
           graph whose cost grows with the batch alone.
+
+        In both, rows that are equal count once.
     laplacian : {"random_walk", "symmetric", "unnormalized"}, default="random_walk"
         Whose eigenvectors are learned: :math:`I - D^{-1} W`,
         :math:`I - D^{-1/2} W D^{-1/2}` or :math:`D - W`.
