@@ -41,6 +41,23 @@ def rng(global_random_seed):
     return np.random.RandomState(global_random_seed)
 
 
+@pytest.fixture
+def collected(monkeypatch):
+    """Keeps all that a function of a module returns from now on: the list of it."""
+
+    def collect(module, name):
+        made, original = [], getattr(module, name)
+
+        def spy(*args):
+            made.append(original(*args))
+            return made[-1]
+
+        monkeypatch.setattr(module, name, spy)
+        return made
+
+    return collect
+
+
 @pytest.fixture(scope="session")
 def blobs():
     """Three blobs with clear gaps: 150 rows, 4 columns, and their labels."""

@@ -146,15 +146,9 @@ def test_width_is_below_the_columns(n_features, width, rng):
     assert len(model.get_feature_names_out()) == width
 
 
-def test_endless_batches_are_closed(rows, monkeypatch):
+def test_endless_batches_are_closed(rows, collected):
     # Who waits for the garbage collector loses a Ctrl-C that comes while it works.
-    made, original = [], _autoencoder._random_batches
-
-    def spy(*args):
-        made.append(original(*args))
-        return made[-1]
-
-    monkeypatch.setattr(_autoencoder, "_random_batches", spy)
+    made = collected(_autoencoder, "_random_batches")
     Autoencoder(max_iter=2).fit(rows)
     assert [inspect.getgeneratorstate(batches) for batches in made] == ["GEN_CLOSED"]
 

@@ -357,15 +357,9 @@ def test_new_map_has_a_few_outputs_more_and_fits_the_batch(rng):
     assert len(new_map(small, generator()).biases[-1]) == 4
 
 
-def test_endless_batches_are_closed(rng, monkeypatch):
+def test_endless_batches_are_closed(rng, collected):
     # Who waits for the garbage collector loses a Ctrl-C that comes while it works.
-    made, original = [], _batch_graph._random_batches
-
-    def spy(*args):
-        made.append(original(*args))
-        return made[-1]
-
-    monkeypatch.setattr(_batch_graph, "_random_batches", spy)
+    made = collected(_batch_graph, "_random_batches")
     SpectralNetClustering(3, max_iter=2).fit(rng.normal(size=(90, 3)))
     assert [inspect.getgeneratorstate(batches) for batches in made] == ["GEN_CLOSED"]
 

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import itertools
 import pickle
 import re
 import subprocess
@@ -679,6 +680,33 @@ def test_interrupted_twice_leaves_the_old_model(case, rows, monkeypatch):
     assert "network_" in kept
     assert all(vars(model)[key] is fitted[key] for key in kept)
     assert_array_equal(model.transform(rows), Z)
+
+
+@over(SPECTRAL)
+@pytest.mark.parametrize("seconds", [1.0, 3.0])
+def test_ctrl_c_in_two_stages_is_two_presses(case, seconds, rows, monkeypatch):
+    """Soon after the first, in a stage of its own, the second one ends the fit."""
+    clock = itertools.count(0.0, seconds)
+    monkeypatch.setattr(_tasks.time, "monotonic", lambda: next(clock))
+    spied(monkeypatch, STAGES[1], [30])
+    affinity, _ = counted(affinity_of_the_user, [8])
+    learner = SiameseEmbedding(2, hidden_layer_sizes=(8,), max_iter=20, batch_size=30)
+    model = case(metric_learner=learner, affinity=affinity, batch_size=50)
+    model.set_params(**in_batches(case))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model.fit(rows)
+        except KeyboardInterrupt:
+            ended = True
+        else:
+            ended = False
+    assert ended == (seconds == 1.0)
+    assert ended != hasattr(model, "network_")
+    texts = [str(w.message) for w in caught]
+    assert "of the metric learner interrupted by user after" in texts[0]
+    assert "again within two seconds" in texts[0]
+    assert len(texts) == (1 if ended else 2)
 
 
 # --- what is shown

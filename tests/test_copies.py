@@ -51,9 +51,7 @@ def test_answers_yes_or_no(global_random_seed):
 
 @pytest.mark.parametrize("metric_learner", [QUICK, None], ids=["siamese", "none"])
 @pytest.mark.parametrize("neighbors_in", ["batch", "data"])
-def test_copies_change_no_eigenvectors(
-    neighbors_in, metric_learner, global_random_seed
-):
+def test_many_copies_of_each_row(neighbors_in, metric_learner, global_random_seed):
     # The map is learned from the distinct rows, whose neighbours copies do not fill.
     X, y = make_blobs(
         60, centers=[[0, 0], [6, 0], [0, 6]], random_state=global_random_seed

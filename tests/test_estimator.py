@@ -4,7 +4,6 @@ What they promise as all estimators do is in test_contract.py.
 """
 
 import _thread
-import itertools
 import pickle
 import signal
 import sys
@@ -31,8 +30,6 @@ from skspectralnet import (
     SpectralNetEmbedding,
     _batch_graph,
     _defaults,
-    _siamese,
-    _tasks,
 )
 from skspectralnet._trainer import Trainer
 
@@ -625,56 +622,6 @@ def test_interrupted_before_training_leaves_no_model(cls, blobs):
         model.fit(blobs[0])
     with pytest.raises(NotFittedError):
         model.transform(blobs[0])
-
-
-@both
-@pytest.mark.parametrize("seconds", [1.0, 3.0])
-def test_ctrl_c_in_two_stages_is_two_presses(cls, seconds, blobs, monkeypatch):
-    """Soon after the first, in a stage of its own, the second one ends the fit."""
-    clock = itertools.count(0.0, seconds)
-    monkeypatch.setattr(_tasks.time, "monotonic", lambda: next(clock))
-    in_learner, in_map = PressAt(30), PressAt(8)
-    monkeypatch.setattr(_siamese, "_pair_loss", in_learner(_siamese._pair_loss))
-    learner = SiameseEmbedding(2, hidden_layer_sizes=(8,), max_iter=20, batch_size=30)
-    model = make(
-        cls,
-        metric_learner=learner,
-        affinity=in_map(affinity_of_the_user),
-        batch_size=50,
-        neighbors_in="batch",
-        init="random",
-    )
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            model.fit(blobs[0])
-        except KeyboardInterrupt:
-            ended = True
-        else:
-            ended = False
-    assert ended == (seconds == 1.0)
-    assert ended != hasattr(model, "network_")
-    texts = [str(w.message) for w in caught]
-    assert "of the metric learner interrupted by user after" in texts[0]
-    assert "again within two seconds" in texts[0]
-    assert len(texts) == (1 if ended else 2)
-
-
-class PressAt:
-    """Makes of a function one in whose n-th call Ctrl-C is pressed."""
-
-    def __init__(self, n):
-        self.n = n
-
-    def __call__(self, function):
-        calls = itertools.count(1)
-
-        def called(*args):
-            if next(calls) == self.n:
-                raise KeyboardInterrupt
-            return function(*args)
-
-        return called
 
 
 class InterruptAt:
