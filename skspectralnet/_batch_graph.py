@@ -85,9 +85,9 @@ class Batch(NamedTuple):
 
         Two matrices of shape (q, q); gradients pass through both.
         """
-        outputs = outputs.to(torch.float64)
-        matrix = orthonormalizer(outputs, self.row_weights)
-        lost = lost_form(row_gram(outputs, self.row_weights), matrix)
+        outputs, weights = outputs.to(torch.float64), self.row_weights
+        matrix = orthonormalizer(outputs, weights)
+        lost = lost_form(row_gram(outputs, weights), matrix)
         return matrix, useless_value(self.affinity.degrees, self.laplacian) * lost
 
     def own_form(self, outputs):

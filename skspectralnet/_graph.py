@@ -84,7 +84,7 @@ def nearest_neighbors(
     if algorithm == "auto":
         algorithm = "exact" if n_samples <= exact_rows else "cells"
     if algorithm == "exact":
-        return Neighbors(_all_nearest(X, n_neighbors), 1.0)
+        return Neighbors(_nearest(X, None, None, n_neighbors), 1.0)
     truth = _Truth.of(X, n_neighbors, random_state)
     if algorithm == "cells":
         indices = _cell_neighbors(X, n_neighbors, truth, random_state)
@@ -112,11 +112,6 @@ def _cell_neighbors(X, n_neighbors, truth, random_state):
     return indices
 
 
-def _all_nearest(X, n_neighbors):
-    """The nearest other rows of every row, (n_samples, n_neighbors)."""
-    return _nearest(X, np.arange(X.shape[0]), None, n_neighbors)
-
-
 def _nearest(X, rows, others, n_neighbors):
     """The nearest of some rows to each of some rows, itself left out.
 
@@ -127,9 +122,9 @@ def _nearest(X, rows, others, n_neighbors):
     Parameters
     ----------
     X : {ndarray, CSR array} of shape (n_samples, n_features)
-    rows : ndarray of int of shape (b,)
+    rows : ndarray of int of shape (b,) or None
     others : ndarray of int of shape (m,) or None
-        Row numbers, `rows` among them; None: of all.
+        Row numbers, `rows` among them; None: all rows, of which no copy is made.
     n_neighbors : int
         Below m.
 
@@ -138,23 +133,25 @@ def _nearest(X, rows, others, n_neighbors):
     ndarray of int of shape (b, n_neighbors)
         Nearest first.
     """
+    every = np.arange(X.shape[0])
     finder = NearestNeighbors().fit(X if others is None else X[others])
-    others = np.arange(X.shape[0]) if others is None else others
-    distances, found = _others(finder, X, rows, others, n_neighbors + 1)
+    asked = X if rows is None else X[rows]
+    rows, others = (every if r is None else r for r in (rows, others))
+    distances, found = _others(finder, asked, rows, others, n_neighbors + 1)
     last, following = distances[:, n_neighbors - 1], distances[:, n_neighbors:]
     nearest = found[:, :n_neighbors]
     tied = np.flatnonzero((following <= _TIED * last[:, None]).any(axis=1))
     if len(tied):
         n_asked = _MOST_TIED * (n_neighbors + 1)
-        distances, found = _others(finder, X, rows[tied], others, n_asked)
+        distances, found = _others(finder, asked[tied], rows[tied], others, n_asked)
         nearest[tied] = _some_of_tied(distances, found, rows[tied], n_neighbors)
     return nearest
 
 
-def _others(finder, X, rows, others, n_asked):
+def _others(finder, asked, rows, others, n_asked):
     """Distances and numbers of the nearest rows, nearest first, itself the last."""
     n_asked = min(n_asked + 1, len(others))
-    distances, places = finder.kneighbors(X[rows], n_asked)
+    distances, places = finder.kneighbors(asked, n_asked)
     found = others[places]
     distances[found == rows[:, None]] = np.inf
     order = np.argsort(distances, axis=1, kind="stable")
@@ -258,7 +255,7 @@ def neighbor_graph(X, n_neighbors):
     CSR array of shape (n_samples, n_samples)
         1 between mutual neighbours, 1/2 where only one row counts the other.
     """
-    indices = _all_nearest(X, n_neighbors)
+    indices = _nearest(X, None, None, n_neighbors)
     return symmetric_graph(indices, np.ones(indices.shape))
 
 

@@ -5,7 +5,7 @@ from sklearn.utils import check_random_state
 
 from skspectralnet._defaults import AUTO_WIDTH
 from skspectralnet._graph import nearest_neighbors
-from skspectralnet._rows import in_memory, standard_points, validate_rows
+from skspectralnet._rows import standard_points, validate_rows
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kwargs
 from skspectralnet.inspection._fitted import (
@@ -134,7 +134,7 @@ class NeighborPurityDisplay:
                 f"of other rows; got {n_neighbors!r}."
             )
         clusters, codes = np.unique(labels[chosen], return_inverse=True)
-        same = _own_share(in_memory(rows, chosen), codes, n_neighbors, random_state)
+        same = _own_share(rows[chosen], codes, n_neighbors, random_state)
         sizes = np.bincount(codes)
         display = cls(
             purity=np.bincount(codes, weights=same) / sizes,
