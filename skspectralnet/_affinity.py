@@ -350,6 +350,32 @@ def constrained_affinity(affinity, known, together, apart):
     return _from_matrix(matrix, known.device)
 
 
+def repeated_affinity(affinity, multiplicities):
+    r"""The graph of rows that stand for several equal ones.
+
+    A sparse one is of neighbours, a dense one of all pairs: see
+    :func:`~skspectralnet._graph.repeated_graph`.
+
+    Parameters
+    ----------
+    affinity : SparseAffinity or DenseAffinity of b rows
+    multiplicities : ndarray of shape (b,)
+
+    Returns
+    -------
+    SparseAffinity or DenseAffinity
+    """
+    device = affinity.degrees.device
+    if isinstance(affinity, DenseAffinity):
+        m = torch.from_numpy(multiplicities).to(device, affinity.matrix.dtype)
+        return dense_affinity(affinity.matrix * m[:, None] * m)
+    parts = affinity.weights, affinity.neighbors, affinity.offsets
+    b = len(multiplicities)
+    matrix = sparse.csr_array(tuple(part.cpu().numpy() for part in parts), shape=(b, b))
+    many = sparse.diags_array(multiplicities)
+    return _from_matrix(sparse.csr_array(0.5 * (many @ matrix + matrix @ many)), device)
+
+
 def dense_affinity(matrix):
     """Collect a full batch affinity: symmetrised, without self-loops."""
     matrix = 0.5 * (matrix + matrix.T)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet import _batch_graph, _defaults, _neighbor_graph, _whole_graph
 from skspectralnet._alignment import Diffusion, Kept, diffusion, largest_positive
-from skspectralnet._constraints import draw_rows, of_distinct, of_rows
+from skspectralnet._constraints import draw_rows, groups_of, of_distinct, of_rows
 from skspectralnet._estimator import RowTransformer, layer_sizes, precision_of
 from skspectralnet._graph import checked_graph
 from skspectralnet._network import ACTIVATIONS, SpectralMap
@@ -218,8 +218,12 @@ class BaseSpectralNet(RowTransformer):
         device = resolve_device(self.device)
         wanted = StageParameters(*(getattr(self, n) for n in StageParameters._fields))
         learned = in_memory(X, rows)
-        stages, *rows_of = fit_stages(learned, wanted, known, rng, fit_task)
-        inputs, points, known = _distinct(learned, *rows_of, known, graph)
+        distinct = distinct_rows(learned, groups_of(known))
+        fitted = fit_stages(learned, len(distinct.first), wanted, known, rng, fit_task)
+        stages, inputs, points = fitted.stages, *_standard(fitted)
+        if graph is None and 1 < len(distinct.first) < len(inputs):
+            inputs, points = _only(distinct, inputs, points)
+            known = of_distinct(known, *distinct)
         components = self._components(learned.shape[0], constraints)
         size = Size(len(inputs), components, stages.metric_learner is not None, device)
         trainer = self._trainer(fit_task)
@@ -233,11 +237,7 @@ class BaseSpectralNet(RowTransformer):
         kept = components.kept(fit.pairs.eigenvalues[: components.n_learned])
         learned_map = self._map(inputs, fit, components, kept)
         with fit_task.stage("embedding"):
-            network, weights = learned_map.network, learned_map.diffusion.weights
-            Z = _embedded(X, stages, network, weights, self.device)
-            signs = largest_positive(Z)
-            network.flip_signs(signs)
-            Z *= signs
+            Z = _signed(X, stages, learned_map, self.device)
         return Spectral(
             Z=Z,
             learned=slice(None) if rows is None else rows,
@@ -441,29 +441,29 @@ class BaseSpectralNet(RowTransformer):
         return _embedded(X, self._stages, self.network_, weights, self.device)
 
 
-def _standard(inputs, points):
-    """Both as Rows with centre and scale, one object where they are one array."""
+def _standard(fitted):
+    """Inputs and points as Rows with centre and scale, one object for one array."""
+    inputs, points = fitted.inputs, fitted.points
     input_rows = Rows(inputs, *center_and_scale(inputs))
     if points is inputs:
         return input_rows, input_rows
     return input_rows, Rows(points, *center_and_scale(points))
 
 
-def _distinct(X, inputs, points, known, graph):
-    """What the stages made, as Rows, and what is known, without copies of a row of X.
+def _only(distinct, inputs, points):
+    """Inputs and points of distinct rows: copies would fill each other's lists."""
+    only = points.only(distinct)
+    return only if inputs is points else inputs.only(distinct), only
 
-    Copies would fill the neighbour lists of each other. All of them stay where only
-    one row would be left, and where a graph between all rows is given.
-    """
-    inputs, points = _standard(inputs, points)
-    if graph is not None:
-        return inputs, points, known
-    first, inverse = distinct_rows(X, None if known is None else known.groups)
-    if not 1 < len(first) < len(inverse):
-        return inputs, points, known
-    same, points_of = inputs is points, points.take(first)
-    inputs = points_of if same else inputs.take(first)
-    return inputs, points_of, of_distinct(known, first, inverse)
+
+def _signed(X, stages, learned_map, device):
+    """The embedding of validated rows; its signs, and those of the map, are settled."""
+    network, weights = learned_map.network, learned_map.diffusion.weights
+    Z = _embedded(X, stages, network, weights, device)
+    signs = largest_positive(Z)
+    network.flip_signs(signs)
+    Z *= signs
+    return Z
 
 
 def _embedded(X, stages, network, weights, device):

@@ -12,6 +12,7 @@ from skspectralnet._affinity import (
     batch_affinity,
     constrained_affinity,
     neighbors_in_part,
+    repeated_affinity,
 )
 from skspectralnet._eigen import RitzPairs, rayleigh_ritz
 from skspectralnet._losses import (
@@ -152,6 +153,9 @@ class BatchReader:
         if self.constraints is not None:
             relations = self.constraints.relations(rows)
             affinity = constrained_affinity(affinity, *map(self._on_device, relations))
+        if self.points.multiplicities is not None:
+            many = self.points.multiplicities[rows]
+            affinity = repeated_affinity(affinity, many)
         return Batch(inputs, affinity, task.laplacian)
 
     def _on_device(self, array):

@@ -20,8 +20,13 @@ from skspectralnet._defaults import (
 )
 from skspectralnet._drift import Landmarks
 from skspectralnet._eigen import eigengaps
-from skspectralnet._graph import modularity, neighbor_graph
-from skspectralnet._rows import in_memory, standard_points, validate_rows
+from skspectralnet._graph import modularity, neighbor_graph, repeated_graph
+from skspectralnet._rows import (
+    distinct_rows,
+    in_memory,
+    standard_points,
+    validate_rows,
+)
 from skspectralnet._validation import StrOptions, at_least
 
 # The fixed affinity by which `score` judges all parameters alike (benchmarks/score.py).
@@ -98,10 +103,10 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     metric_learner : {"auto", "siamese"}, transformer or None, default="auto"
         Second stage, from codes to the points between which distances are taken.
         ``"siamese"``: a :class:`SiameseEmbedding` with default parameters.
-        ``"auto"``: the same for at least 500 rows with codes of more than 3 columns,
-        and wherever labels or links are given; otherwise none. A transformer is
-        cloned, seeded and fitted as an `encoder` is; labels and links are handed to it
-        where its `fit` has parameters of their names.
+        ``"auto"``: the same for at least 500 different rows with codes of more than 3
+        columns, and wherever labels or links are given; otherwise none. A transformer
+        is cloned, seeded and fitted as an `encoder` is; labels and links are handed to
+        it where its `fit` has parameters of their names.
     network_input : {"metric", "code"}, default="metric"
         What the network sees: the points of the metric learner, or the codes, as in
         [1]_. ``"code"`` needs a `metric_learner`.
@@ -561,7 +566,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         """How well the predicted labels cut a fixed neighbour graph of the rows given.
 
         The modularity of ``predict(X)`` on the graph that links each row of X to its
-        10 nearest by Euclidean distance: it depends on no parameter, so models with
+        10 nearest by Euclidean distance, equal rows being one whose edges count as
+        often as it occurs: it depends on no parameter, so models with
         different affinities, encoders or numbers of clusters can be compared, on
         held-out rows as well. It does not find the number of clusters of compact
         groups: the graph sees only steps between neighbours, so splitting a large
@@ -597,5 +603,14 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             X = X[np.sort(chosen)]
         X = in_memory(X)
         points = standard_points(X, AUTO_WIDTH)
-        graph = neighbor_graph(points, min(_SCORE_NEIGHBORS, X.shape[0] - 1))
-        return modularity(graph, self._assign(X))
+        distinct = distinct_rows(points)
+        n_distinct = len(distinct.first)
+        if n_distinct == 1:
+            return 0.0
+        if n_distinct < len(distinct.inverse):
+            points = points[distinct.first]
+        graph = neighbor_graph(points, min(_SCORE_NEIGHBORS, n_distinct - 1))
+        many = distinct.multiplicities()
+        if many is not None:
+            graph = repeated_graph(graph, many)
+        return modularity(graph, self._assign(X)[distinct.first])

@@ -227,6 +227,11 @@ def of_rows(constraints, rows):
     return _renumbered(constraints, constraints.labels[rows], places)
 
 
+def groups_of(constraints):
+    """The group of each row, -1 where nothing is known of it; None for None."""
+    return None if constraints is None else constraints.groups
+
+
 def of_distinct(constraints, first, inverse):
     """What is known of rows, each of which stands for all that equal it.
 

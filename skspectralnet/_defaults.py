@@ -7,7 +7,8 @@ import numpy as np
 # encoder="auto": rows of more columns are reduced to so many.
 AUTO_WIDTH = 50
 
-# metric_learner="auto" learns a space from so many rows of more columns than that
+# metric_learner="auto" learns a space from so many different rows of more columns than
+# that
 # (benchmarks/quality.py).
 LEARNED_ROWS, PLAIN_COLUMNS = 500, 3
 
@@ -46,9 +47,9 @@ COMPONENTS_PER_CLUSTER = 1.3
 MOST_CLUSTERS, AUTO_CLUSTERS = 30, 13
 
 
-def learns_space(n_samples, n_codes):
+def learns_space(n_distinct, n_codes):
     """Whether ``metric_learner="auto"`` learns a space."""
-    return n_samples >= LEARNED_ROWS and n_codes > PLAIN_COLUMNS
+    return n_distinct >= LEARNED_ROWS and n_codes > PLAIN_COLUMNS
 
 
 def activation(learned):

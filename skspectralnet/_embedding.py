@@ -43,10 +43,10 @@ class SpectralNetEmbedding(BaseSpectralNet):
     metric_learner : {"auto", "siamese"}, transformer or None, default=None
         Second stage, from codes to the points between which distances are taken.
         ``"siamese"``: a :class:`SiameseEmbedding` with default parameters.
-        ``"auto"``: the same for at least 500 rows with codes of more than 3 columns,
-        and wherever labels or links are given; otherwise none. A transformer is
-        cloned, seeded and fitted as an `encoder` is; labels and links are handed to it
-        where its `fit` has parameters of their names.
+        ``"auto"``: the same for at least 500 different rows with codes of more than 3
+        columns, and wherever labels or links are given; otherwise none. A transformer
+        is cloned, seeded and fitted as an `encoder` is; labels and links are handed to
+        it where its `fit` has parameters of their names.
     network_input : {"metric", "code"}, default="metric"
         What the network sees: the points of the metric learner, or the codes, as in
         [1]_. ``"code"`` needs a `metric_learner`.

@@ -312,6 +312,29 @@ def symmetric_graph(indices, weights):
     return graph
 
 
+def repeated_graph(graph, multiplicities, *, all_pairs=False):
+    r"""A graph of rows that stand for several equal ones.
+
+    An edge between neighbours counts as often as its ends occur, in the mean:
+    :math:`\tfrac{1}{2} (m_i + m_j) w_{ij}`, as each of :math:`m_i` equal rows has the
+    same neighbours. In a graph of all pairs it stands for :math:`m_i m_j` of them.
+
+    Parameters
+    ----------
+    graph : CSR array of shape (n_samples, n_samples)
+    multiplicities : ndarray of shape (n_samples,)
+    all_pairs : bool, default=False
+
+    Returns
+    -------
+    CSR array of shape (n_samples, n_samples)
+    """
+    many = sparse.diags_array(multiplicities)
+    if all_pairs:
+        return sparse.csr_array(many @ graph @ many)
+    return sparse.csr_array(0.5 * (many @ graph + graph @ many))
+
+
 def checked_graph(graph, n_samples):
     """A user's graph as a symmetric CSR array without self-loops.
 

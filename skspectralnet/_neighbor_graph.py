@@ -14,7 +14,12 @@ from skspectralnet._affinity import (
     self_tuning_weights,
 )
 from skspectralnet._defaults import AUTO_WIDTH
-from skspectralnet._graph import nearest_neighbors, squared_lengths, symmetric_graph
+from skspectralnet._graph import (
+    nearest_neighbors,
+    repeated_graph,
+    squared_lengths,
+    symmetric_graph,
+)
 from skspectralnet._losses import edge_form, lost_form, row_gram
 from skspectralnet._network import orthonormalizer
 from skspectralnet._rows import distinct_rows, standardised
@@ -172,27 +177,43 @@ class Graphs(NamedTuple):
 def build_graphs(inputs, points, task, constraints, rng):
     """The graph of all rows, given or of their neighbours, as Graphs."""
     nodes = inverse = np.arange(len(inputs))
+    multiplicities = None
     n_neighbors, graph, given = task.n_neighbors, task.graph, task.graph is not None
     if not given:
         standard = standardised(points, AUTO_WIDTH)
         # Copies of a row would fill the lists of each other.
-        nodes, inverse = distinct_rows(standard)
+        nodes, inverse = distinct = distinct_rows(standard)
+        multiplicities = distinct.multiplicities(points.multiplicities)
         if len(nodes) < 2:
             raise ValueError(TOO_FEW_DISTINCT)
         n_neighbors = _below(len(nodes), task)
         graph = _graph_of(points, standard, nodes, n_neighbors, task, rng)
     if constraints is not None:
         graph = constrained_graph(graph, nodes, inverse, constraints, n_neighbors, rng)
+    graph = _repeated(graph, multiplicities, task)
     linked = np.flatnonzero(np.asarray(graph.sum(axis=1)).ravel() > 0)
     check_edges(len(linked), constraints)
     if len(linked) < len(nodes):
         nodes, graph = nodes[linked], sparse.csr_array(graph[linked][:, linked])
+        multiplicities = _some(multiplicities, linked)
     whole = GraphReader(inputs, nodes, graph, task)
     if given or len(nodes) <= _SOLVED_ROWS:
         return Graphs(whole, whole, n_neighbors)
-    sampled = np.sort(nodes[rng.permutation(len(nodes))[:_SOLVED_ROWS]])
-    graph = _graph_of(points, standard, sampled, n_neighbors, task, rng)
-    return Graphs(whole, GraphReader(inputs, sampled, graph, task), n_neighbors)
+    some = np.sort(rng.permutation(len(nodes))[:_SOLVED_ROWS])
+    graph = _graph_of(points, standard, nodes[some], n_neighbors, task, rng)
+    graph = _repeated(graph, _some(multiplicities, some), task)
+    return Graphs(whole, GraphReader(inputs, nodes[some], graph, task), n_neighbors)
+
+
+def _repeated(graph, multiplicities, task):
+    """The graph of nodes that stand for several equal rows."""
+    if multiplicities is None:
+        return graph
+    return repeated_graph(graph, multiplicities, all_pairs=callable(task.affinity))
+
+
+def _some(multiplicities, places):
+    return None if multiplicities is None else multiplicities[places]
 
 
 def _below(n_distinct, task):

@@ -7,6 +7,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from skspectralnet import _defaults
+from skspectralnet._constraints import groups_of, of_distinct
 from skspectralnet._eigen import graph_eigenpairs
 from skspectralnet._graph import nearest_neighbors, symmetric_graph
 from skspectralnet._rows import Rows, center_and_scale, distinct_rows, standardised
@@ -19,10 +20,13 @@ _MOST_ROWS, _LEAST_PART = 20_000, 0.01
 
 
 class Pairs(NamedTuple):
-    """Rows and which of them attract each other."""
+    """Rows and which of them attract each other.
 
-    rows: Rows
-    partners: np.ndarray  # (n_samples, k) int64
+    Equal rows are one: copies would fill each other's lists and teach nothing.
+    """
+
+    rows: Rows  # distinct, with how often each occurs
+    partners: np.ndarray  # (n_distinct, k) int64
     constraints: object  # Constraints or None
     n_neighbors: int  # 0 where all rows are equal
     recall: float  # of the search
@@ -36,25 +40,50 @@ class Start(NamedTuple):
 
 
 def find_pairs(X, n_neighbors, algorithm, constraints, rng):
-    """All rows and their neighbours, without what is known to be apart."""
+    """Distinct rows and their neighbours, without what is known to be apart."""
     rows = Rows(X, *center_and_scale(X))
     points = standardised(rows, _defaults.AUTO_WIDTH)
-    # Copies of a row would fill its list and teach nothing.
-    first, inverse = distinct_rows(points)
-    n_neighbors = min(n_neighbors, len(first) - 1)
-    if n_neighbors == 0:  # all rows are equal
-        return Pairs(rows, first[inverse][:, None], constraints, 0, 1.0)
+    distinct = distinct_rows(points, groups_of(constraints))
+    if len(distinct.first) == 1:
+        partners = np.zeros((len(rows), 1), dtype=np.int64)
+        return Pairs(rows, partners, constraints, 0, 1.0)
+    if len(distinct.first) < len(rows):
+        rows, points = rows.only(distinct), points[distinct.first]
+        constraints = of_distinct(constraints, *distinct)
+    n_neighbors = min(n_neighbors, len(rows) - 1)
     found = nearest_neighbors(
-        points if len(first) == len(rows) else points[first],
+        points,
         n_neighbors,
         algorithm=algorithm,
         exact_rows=_defaults.EXACT_ROWS,
         random_state=rng,
     )
-    partners = first[found.indices][inverse]
+    partners = found.indices
     if constraints is not None:
         partners = constraints.allowed_neighbors(partners)
     return Pairs(rows, partners, constraints, n_neighbors, found.recall)
+
+
+def anchor_draws(rows, multiplicities, rng):
+    """A function that draws so many of some rows, each as often as it occurs.
+
+    Parameters
+    ----------
+    rows : ndarray of int of shape (m,)
+    multiplicities : ndarray of shape (n_distinct,) or None
+        Of all rows; None: each occurs as often.
+    rng : RandomState
+    """
+    if multiplicities is None:
+        return lambda size: rows[rng.randint(len(rows), size=size)]
+    cumulative = np.cumsum(multiplicities[rows])
+
+    def draw(size):
+        places = rng.uniform(high=cumulative[-1], size=size)
+        found = np.searchsorted(cumulative, places, side="right")
+        return rows[np.minimum(found, len(rows) - 1)]
+
+    return draw
 
 
 def neighbor_differences(pairs):
@@ -82,13 +111,9 @@ def spectral_start(pairs, n_components, rng):
     rows, partners = np.arange(len(pairs.rows)), pairs.partners
     if len(rows) > _MOST_ROWS:
         rows = np.sort(rng.permutation(len(rows))[:_MOST_ROWS])
-        points = pairs.rows.batch(rows)
-        first, _ = distinct_rows(points)
-        rows, points = rows[first], points[first]
-        if len(rows) < 2:
-            return None
-        k = min(partners.shape[1], len(rows) - 1)
-        partners = nearest_neighbors(points, k, algorithm="exact", random_state=rng)[0]
+        partners = nearest_neighbors(
+            pairs.rows.batch(rows), partners.shape[1], random_state=rng
+        ).indices
     graph = symmetric_graph(partners, np.ones(partners.shape))
     parts = connected_components(graph, directed=False)[1]
     sizes = np.bincount(parts)

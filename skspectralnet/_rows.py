@@ -1,6 +1,7 @@
 """Anything with rows by index, checked and read as dense float blocks; its scale."""
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -229,6 +230,29 @@ def center_and_scale(X):
     return center * unit, scale
 
 
+class Distinct(NamedTuple):
+    """The first rows of each kind, and which of them each row equals."""
+
+    first: np.ndarray  # (n_distinct,), ascending
+    inverse: np.ndarray  # (n_samples,): row i equals row first[inverse[i]]
+
+    def multiplicities(self, of_rows=None):
+        """How often each distinct row occurs.
+
+        Parameters
+        ----------
+        of_rows : ndarray of shape (n_samples,), default=None
+            How many rows each row itself stands for; None: each for as many.
+
+        Returns
+        -------
+        ndarray of shape (n_distinct,), float64, of mean 1, or None
+            None where each occurs as often.
+        """
+        counts = np.bincount(self.inverse, of_rows)
+        return None if np.all(counts == counts[0]) else counts / counts.mean()
+
+
 def distinct_rows(X, kinds=None):
     """Which rows are the first of their kind, and which of them each row equals.
 
@@ -244,10 +268,7 @@ def distinct_rows(X, kinds=None):
 
     Returns
     -------
-    first : ndarray of int of shape (n_distinct,)
-        Ascending.
-    inverse : ndarray of int of shape (n_samples,)
-        Row i equals row ``first[inverse[i]]``.
+    Distinct
     """
     rng = np.random.RandomState(0)  # of the multipliers: any odd numbers will do
     odd = rng.randint(2**63, size=(X.shape[1], 2), dtype=np.uint64) * np.uint64(2) + 1
@@ -260,7 +281,7 @@ def distinct_rows(X, kinds=None):
     pairs = sums.view([("one", np.uint64), ("other", np.uint64)]).ravel()
     _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
     order = np.argsort(first)  # as in X, not by their sums
-    return first[order], np.argsort(order)[inverse.ravel()]
+    return Distinct(first[order], np.argsort(order)[inverse.ravel()])
 
 
 def _row_sums(X, odd):
@@ -345,19 +366,23 @@ class Rows:
     X : {ndarray, CSR matrix} of shape (n_samples, n_features)
     center : ndarray of shape (n_features,)
     scale : float
+    multiplicities : ndarray of shape (n_samples,), default=None
+        How often each row occurs, of mean 1; None: each as often.
     """
 
-    def __init__(self, X, center, scale):
+    def __init__(self, X, center, scale, multiplicities=None):
         self.X = X
+        self.multiplicities = multiplicities
         self.center = center
         self.scale = scale
 
     def __len__(self):
         return self.X.shape[0]
 
-    def take(self, rows):
-        """Only these rows, with the same centre and scale."""
-        return Rows(self.X[rows], self.center, self.scale)
+    def only(self, distinct):
+        """The distinct ones of these rows, with the same centre and scale."""
+        many = distinct.multiplicities()
+        return Rows(self.X[distinct.first], self.center, self.scale, many)
 
     def batch(self, rows):
         """Read standardised rows.

@@ -19,6 +19,7 @@ from skspectralnet._network import ACTIVATIONS, MLP, BatchNormMLP, RowMap
 from skspectralnet._pairs import (
     Pairs,
     Start,
+    anchor_draws,
     find_pairs,
     neighbor_differences,
     spectral_start,
@@ -53,7 +54,7 @@ _START_SHARE, _START_SIZE, _MARGIN_SHARE = 6, 3.0, 0.3
 # Of what is known about pairs, so many pairs of each kind join a step.
 _KNOWN_PAIRS = 256
 # Fewer held-out rows say too little; more cost more than they say.
-_MIN_HELD_OUT, _MAX_HELD_OUT = 200, 2048
+_HELD_OUT = {"least": 200, "most": 2048}
 
 
 class _Task(NamedTuple):
@@ -359,31 +360,28 @@ class SiameseEmbedding(NetworkTransformer):
         """A trained network and its History."""
         generator = torch_generator(rng)
         order = rng.permutation(len(pairs.rows))
-        n_held_out = count_held_out(
-            len(order),
-            self.validation_fraction * self.early_stopping,
-            least=_MIN_HELD_OUT,
-            most=_MAX_HELD_OUT,
-        )
-        held_out, anchors = order[:n_held_out], order[n_held_out:]
-        task = self._task(pairs, len(anchors), device)
+        share, bounds = self.validation_fraction * self.early_stopping, _HELD_OUT
+        n_held_out = count_held_out(len(order), share, **bounds)
+        held_out, learned = order[:n_held_out], order[n_held_out:]
+        task = self._task(pairs, len(learned), device)
+        draw = anchor_draws(learned, pairs.rows.multiplicities, rng)
         network = self._new_network(pairs.rows, n_components, generator).to(device)
         noise = GaussianNoise(task.noise, generator)
-        start, n_before = None, 0
+        goal, n_before = None, 0
         if self.init == "spectral":
             start = spectral_start(pairs, n_components, rng)
+            goal = None if start is None else _Goal(network, pairs, start, task)
             n_before = -(-self.max_iter // _START_SHARE)
 
         def epoch_losses():
             for _ in range(task.n_steps):
-                chosen = anchors[rng.randint(len(anchors), size=task.batch_size)]
-                yield _pair_loss(network, pairs, chosen, task, rng, noise)
+                anchors = draw(task.batch_size)
+                yield _pair_loss(network, pairs, anchors, task, rng, noise)
 
         def validate():
             return _held_out_loss(network, pairs, held_out, task)
 
         watch = validate if n_held_out else None
-        goal = None if start is None else _Goal(network, pairs, start, task)
 
         def training(schedule, *, interrupts, epochs):
             if goal is not None:

@@ -68,12 +68,14 @@ class FittedStages(NamedTuple):
     points: object  # {ndarray, CSR} of shape (n_samples, n_points), often `inputs`
 
 
-def fit_stages(X, wanted, constraints, rng, fit_task):
+def fit_stages(X, n_distinct, wanted, constraints, rng, fit_task):
     """Fit encoder and metric learner.
 
     Parameters
     ----------
     X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    n_distinct : int
+        Rows that differ: what ``metric_learner="auto"`` goes by.
     wanted : StageParameters
     constraints : Constraints or None
         Given to a metric learner whose `fit` has parameters for them.
@@ -93,7 +95,8 @@ def fit_stages(X, wanted, constraints, rng, fit_task):
                 _check_magnitude(floats)
             _fit_stage(encoder, floats, "encoder")
         codes = stages.codes(X)
-    learner = _new_learner(codes.shape, wanted, constraints, rng)
+    shape = n_distinct, codes.shape[1]
+    learner = _new_learner(shape, wanted, constraints, rng)
     stages = stages._replace(metric_learner=learner)
     with fit_task.stage("metric learner", fits=learner):
         if learner is not None:
@@ -122,7 +125,7 @@ def _new_encoder(X, wanted, rng):
 
 
 def _new_learner(shape, wanted, constraints, rng):
-    """The metric learner to fit on codes of a shape, or None."""
+    """The metric learner to fit on distinct codes of a shape, or None."""
     learner = wanted.metric_learner
     if learner == "auto":
         learned = constraints is not None or learns_space(*shape)

@@ -19,6 +19,7 @@ from skspectralnet._affinity import (
     nearest_in_batch,
     neighbors_in_part,
     rbf_matrix,
+    repeated_affinity,
     self_tuning_weights,
     sparse_affinity,
     squared_distances,
@@ -400,3 +401,26 @@ def test_rows_without_any_edge_left():
     )
     assert_array_equal(full(found), np.zeros((2, 2)))
     assert_array_equal(found.degrees, [0, 0])
+
+
+def test_an_edge_counts_as_often_as_its_ends(rng):
+    # Rows 0 and 1 stand for 1 and 3 rows: the edge between them counts (1 + 3) / 2.
+    affinity = batch_affinity(line(0, 1, 3, 7), "nearest_neighbors", n_neighbors=1)
+    W, many = full(affinity), np.array([1.0, 3.0, 2.0, 2.0])
+    repeated = repeated_affinity(affinity, many)
+    assert_allclose(full(repeated), W * (many + many[:, None]) / 2)
+    assert_allclose(repeated.degrees, full(repeated).sum(axis=1))
+    assert full(repeated)[0, 1] == 2.0 * W[0, 1] > 0
+
+
+def test_a_graph_of_all_pairs_of_repeated_rows(rng):
+    """Is the graph of all the equal rows with those of each in one."""
+    points, many = torch.tensor(rng.normal(size=(5, 2))), np.array([1, 3, 2, 1, 4])
+    affinity = batch_affinity(points, "rbf", n_neighbors=2, gamma=0.7)
+    every = np.repeat(np.arange(5), many)
+    W = full(batch_affinity(points[every], "rbf", n_neighbors=2, gamma=0.7))
+    merged = np.array(
+        [[W[every == i][:, every == j].sum() for j in range(5)] for i in range(5)]
+    )
+    np.fill_diagonal(merged, 0.0)  # equal rows are one: no edges between them
+    assert_allclose(full(repeated_affinity(affinity, many.astype(float))), merged)

@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from skspectralnet import SiameseEmbedding, SpectralNetClustering
 
-QUICK = SiameseEmbedding(2, hidden_layer_sizes=(32,), max_iter=10)
+QUICK = SiameseEmbedding(2, hidden_layer_sizes=(32,), max_iter=40)
 
 
 def survey(n, n_items, n_levels, n_groups, seed):
@@ -54,7 +54,7 @@ def test_answers_yes_or_no(global_random_seed):
 def test_many_copies_of_each_row(neighbors_in, metric_learner, global_random_seed):
     # The map is learned from the distinct rows, whose neighbours copies do not fill.
     X, y = make_blobs(
-        60, centers=[[0, 0], [6, 0], [0, 6]], random_state=global_random_seed
+        60, centers=[[0, 0], [10, 0], [0, 10]], random_state=global_random_seed
     )
     model = SpectralNetClustering(
         3,
@@ -79,6 +79,44 @@ def test_copies_of_all_rows_leave_the_map_as_it_is(global_random_seed):
     )
     once, thrice = model.fit_transform(X), model.fit_transform(np.tile(X, (3, 1)))
     assert_allclose(thrice[:150], once, atol=1e-6)
+
+
+@pytest.mark.parametrize("neighbors_in", ["batch", "data"])
+def test_copies_of_all_rows_leave_a_learned_space_as_it_is(
+    neighbors_in, global_random_seed
+):
+    X, _ = make_blobs(
+        150, centers=[[0, 0], [10, 0], [0, 10]], random_state=global_random_seed
+    )
+    model = SpectralNetClustering(
+        3,
+        metric_learner=QUICK,
+        neighbors_in=neighbors_in,
+        random_state=global_random_seed,
+    )
+    labels, score = model.fit_predict(X), model.score(X)
+    twice = np.repeat(X, 2, axis=0)
+    assert_array_equal(model.fit_predict(twice)[::2], labels)
+    assert_allclose(model.score(twice), score)
+
+
+@pytest.mark.parametrize("neighbors_in", ["batch", "data"])
+def test_rows_that_occur_often_weigh_more(neighbors_in, global_random_seed):
+    """Twelve rows on a line are cut where they occur once, not in the middle."""
+    X = np.arange(12.0)[:, None]
+    model = SpectralNetClustering(
+        2,
+        affinity="nearest_neighbors",
+        n_neighbors=2,
+        neighbors_in=neighbors_in,
+        init="spectral" if neighbors_in == "data" else "random",
+        random_state=global_random_seed,
+    )
+    for once in ([3, 4], [7, 8]):
+        many = np.full(12, 30)
+        many[once] = 1
+        labels = model.fit(np.repeat(X, many, axis=0)).predict(X)
+        assert_array_equal(np.flatnonzero(np.diff(labels)), once[0])
 
 
 @pytest.mark.parametrize("known", ["labels", "links"])

@@ -20,7 +20,8 @@ def fitted(X, constraints=None, seed=0, **params):
     defaults |= {"network_input": "metric", "verbose": 0, "device": "cpu"}
     task = FitTask(NoContext(), None, X, None)
     rng = np.random.RandomState(seed)
-    return fit_stages(X, StageParameters(**defaults | params), constraints, rng, task)
+    wanted = StageParameters(**defaults | params)
+    return fit_stages(X, X.shape[0], wanted, constraints, rng, task)
 
 
 @pytest.fixture(name="X")

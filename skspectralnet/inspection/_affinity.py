@@ -8,6 +8,7 @@ from skspectralnet._affinity import (
     gamma_of_scales,
     nearest_in_batch,
     neighbors_in_part,
+    repeated_affinity,
     sparse_affinity,
 )
 from skspectralnet._graph import checked_graph
@@ -209,7 +210,8 @@ def _rebuilt_graph(estimator, X):
         )
     points = fitted_points(estimator, X)
     rows = Rows(points, *center_and_scale(points))
-    kept, _ = distinct_rows(rows.batch(slice(None)).astype(np.float32))
+    distinct = distinct_rows(rows.batch(slice(None)).astype(np.float32))
+    kept = distinct.first
     if len(kept) < 2:
         raise ValueError("All chosen rows are equal: a graph needs two that differ.")
     n_neighbors = estimator.n_neighbors_
@@ -218,6 +220,9 @@ def _rebuilt_graph(estimator, X):
     else:
         n_neighbors = neighbors_in_part(n_neighbors, len(kept), estimator.batch_size_)
     affinity = _affinity_of_rows(rows, kept, settings, n_neighbors)
+    many = distinct.multiplicities()
+    if many is not None:
+        affinity = repeated_affinity(affinity, many)
     return to_numpy(affinity.apply(_tensor(np.eye(len(kept)), torch.float32))), kept
 
 
