@@ -6,9 +6,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 # Rows nearer to each other than so many roundings of their length are copies.
 _COPY_ROUNDINGS = 8
+# A weight that has vanished, and the largest island as a share of the largest part.
+_VANISHED, _ISLAND = 1e-6, 0.05
 # Columns that are looked at as one in a first choice of the smallest entries.
 _FOLD = 8
 # The bits of a float64 that a float32 leaves free.
@@ -169,7 +172,44 @@ def self_tuning_weights(neighbors, squared):
     own = sigma > 0
     usual = float(sigma[own].mean()) if bool(own.any()) else 1.0
     sigma = torch.where(own, sigma, usual).clamp(min=max(1e-6 * usual, 1e-30))
-    return torch.exp(-(squared / sigma[:, None]) / sigma[neighbors])
+    weights = torch.exp(-(squared / sigma[:, None]) / sigma[neighbors])
+    return _with_bridges(neighbors, squared, weights)
+
+
+def _with_bridges(neighbors, squared, weights):
+    r"""The weights, with an edge of weight 1 from each row of an island to the others.
+
+    Where rows are much farther from all others than those are from each other, the
+    weights of their edges vanish: :math:`\sigma_i \sigma_j` is small against
+    :math:`d_{ij}^2`. A few such rows are an island: a connected part of fewer rows
+    than a neighbourhood, of which each row still lists some outside. It would have
+    an eigenvector of eigenvalue 0 to itself, as a cluster has.
+
+    Parameters
+    ----------
+    neighbors, squared, weights : tensors of shape (b, k)
+
+    Returns
+    -------
+    tensor of shape (b, k)
+    """
+    held = weights > _VANISHED
+    if bool(held.all()):
+        return weights
+    b, k = neighbors.shape
+    kept, columns = held.cpu().numpy(), neighbors.cpu().numpy()
+    offsets = np.append(0, np.cumsum(kept.sum(axis=1)))
+    edges = np.ones(int(offsets[-1])), columns[kept], offsets
+    graph = sparse.csr_array(edges, shape=(b, b))
+    part = connected_components(graph, directed=False)[1]
+    sizes = np.bincount(part)
+    island = sizes <= min(k, _ISLAND * sizes.max())
+    rows = np.flatnonzero(island[part])
+    outside = part[columns[rows]] != part[rows, None]
+    lengths = np.where(outside, squared.cpu().numpy()[rows], np.inf)
+    weights = weights.clone()
+    weights[rows, lengths.argmin(axis=1)] = 1.0
+    return weights
 
 
 def rbf_matrix(squared, gamma):

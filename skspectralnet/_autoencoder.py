@@ -253,7 +253,7 @@ class Autoencoder(NetworkTransformer):
         self.n_components_ = n_components
         self._store_curves(history)
         self.reconstruction_error_ = error
-        self.network_ = CodeMap(rows.center, rows.scale, *network)
+        self.network_ = CodeMap(rows.units, *network)
 
     def _task(self, shape, device):
         """Resolve what the size of X and the device decide."""

@@ -411,7 +411,7 @@ class BaseSpectralNet(RowTransformer):
         if self.laplacian == "unnormalized":
             decays = decays / fit.largest_degree
         return LearnedMap(
-            SpectralMap(inputs.center, inputs.scale, fit.mlp, coefficients),
+            SpectralMap(inputs.units, fit.mlp, coefficients),
             eigenvalues,
             diffusion(decays, self.diffusion_time, kept.n_leading),
         )

@@ -292,7 +292,9 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     :class:`~sklearn.cluster.KMeans` it does not return distances to the centres.
 
     Columns are centred and divided by one common number, which keeps the ratios of
-    distances; where columns have different units, scale them before.
+    distances; where columns have different units, scale them before. A few rows ten
+    times farther from the centre than nine in ten others are left out of that number
+    and pulled in, in their direction: they get the label of the cluster on their side.
 
     With scikit-learn 1.9 or later `set_callbacks` takes its callbacks: they are told of
     each stage and epoch, and get the fitted estimator at the end of the fit, since the

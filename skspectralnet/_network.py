@@ -252,6 +252,22 @@ class Orthonorm(nn.Module):
         return outputs.to(torch.float64) @ self.matrix
 
 
+def pulled_in(z, reach):
+    """The same as :func:`skspectralnet._rows.pulled_in` of a (b, d) tensor."""
+    if reach is None:
+        return z
+    ratio = (z.norm(dim=1, keepdim=True) / reach).clamp(min=1.0)
+    return z * ((1.0 + ratio.log()) / ratio)
+
+
+def put_back(z, reach):
+    """The inverse of :func:`pulled_in`."""
+    if reach is None:
+        return z
+    ratio = (z.norm(dim=1, keepdim=True) / reach).clamp(min=1.0)
+    return z * ((ratio - 1.0).exp() / ratio)
+
+
 class RowMap(nn.Module):
     """A learned map of rows, each on its own: centre and scale, then a perceptron.
 
@@ -259,14 +275,15 @@ class RowMap(nn.Module):
 
     Parameters
     ----------
-    center : array of shape (n_features,)
-    scale : float
+    units : Units
+        Centre, scale and reach of the rows.
     mlp : MLP
         From standardised rows to outputs.
     """
 
-    def __init__(self, center, scale, mlp):
+    def __init__(self, units, mlp):
         super().__init__()
+        center, scale, self.reach = units
         self.register_buffer(
             "center", torch.tensor(center, dtype=torch.float64, device="cpu")
         )
@@ -277,18 +294,21 @@ class RowMap(nn.Module):
 
     def forward(self, x):
         """Map (b, n_features) rows to (b, n_outputs)."""
-        return self.mlp((x.to(torch.float64) - self.center) / self.scale)
+        z = (x.to(torch.float64) - self.center) / self.scale
+        return self.mlp(pulled_in(z, self.reach))
 
     def __getstate__(self):
         return {
             "center": self.center.cpu().numpy(),
             "scale": float(self.scale),
+            "reach": self.reach,
             "mlp": self.mlp.to_arrays(),
         }
 
     def __setstate__(self, state):
         mlp = MLP.from_arrays(state["mlp"])
-        RowMap.__init__(self, state["center"], state["scale"], mlp)
+        units = state["center"], state["scale"], state.get("reach")
+        RowMap.__init__(self, units, mlp)
 
 
 class SpectralMap(RowMap):
@@ -299,15 +319,14 @@ class SpectralMap(RowMap):
 
     Parameters
     ----------
-    center : array of shape (n_features,)
-    scale : float
+    units : Units
     mlp : MLP
     matrix : array of shape (n_outputs, n_components)
         Of the orthonorm layer.
     """
 
-    def __init__(self, center, scale, mlp, matrix):
-        super().__init__(center, scale, mlp)
+    def __init__(self, units, mlp, matrix):
+        super().__init__(units, mlp)
         self.orthonorm = Orthonorm(matrix)
 
     def forward(self, x):
@@ -334,21 +353,21 @@ class CodeMap(RowMap):
 
     Parameters
     ----------
-    center : array of shape (n_features,)
-    scale : float
+    units : Units
     encoder : MLP
         From standardised rows to codes.
     decoder : MLP
         From codes to standardised rows.
     """
 
-    def __init__(self, center, scale, encoder, decoder):
-        super().__init__(center, scale, encoder)
+    def __init__(self, units, encoder, decoder):
+        super().__init__(units, encoder)
         self.decoder = decoder.frozen()
 
     def decode(self, z):
         """Map (b, n_components) codes to (b, n_features) rows in the units of X."""
-        return self.decoder(z.to(torch.float64)) * self.scale + self.center
+        rows = put_back(self.decoder(z.to(torch.float64)), self.reach)
+        return rows * self.scale + self.center
 
     def __getstate__(self):
         return {**super().__getstate__(), "decoder": self.decoder.to_arrays()}

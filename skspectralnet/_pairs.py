@@ -87,9 +87,15 @@ def anchor_draws(rows, multiplicities, rng):
 
 
 def neighbor_differences(pairs):
-    """Root mean square difference, per column, of some rows to each neighbour."""
+    """Root mean square difference, per column, of some rows to each neighbour.
+
+    Without the rows that are pulled in: one of them is as far as many others together.
+    """
     chosen = np.linspace(0, len(pairs.rows) - 1, min(len(pairs.rows), _SAMPLED_ROWS))
     chosen = chosen.astype(np.int64)
+    if pairs.rows.reach is not None:
+        lengths = np.linalg.norm(pairs.rows.batch(chosen), axis=1)
+        chosen = chosen[lengths < pairs.rows.reach]
     partners = pairs.partners[chosen]  # (s, k)
     near = pairs.rows.batch(partners.ravel())
     apart = near - np.repeat(pairs.rows.batch(chosen), partners.shape[1], axis=0)

@@ -23,6 +23,9 @@ _BLOCK_ROWS = 8192
 _HASHED_ENTRIES = 2**20
 # Of the rows that go through all stages at once.
 _BLOCK_ENTRIES = 2**25
+# An outlier is so many times farther from the centre than that share of the rows; the
+# centre moves when outliers are left out, and more of them may be seen.
+_FAR, _USUAL, _FAR_PASSES = 10.0, 0.9, 8
 
 
 def validate_rows(estimator, X, *, reset):
@@ -172,6 +175,14 @@ def dense_rows(X, rows):
     return block
 
 
+class Units(NamedTuple):
+    """How rows are standardised."""
+
+    center: np.ndarray  # (n_features,), float64
+    scale: float  # in the units of X, positive
+    reach: float | None = None  # rows farther from the centre are pulled in
+
+
 def center_and_scale(X):
     r"""Column means and one common scale, accumulated in float64.
 
@@ -179,55 +190,108 @@ def center_and_scale(X):
     :math:`s = \sqrt{\frac{1}{n d} \sum_{ij} (x_{ij} - c_j)^2}`: one number for all
     columns, so that distances keep their ratios.
 
+    Both are those of the other rows where there are outliers: rows ten times farther
+    from the centre than nine in ten rows are. They get a reach, see :func:`pulled_in`.
+
     Parameters
     ----------
     X : {ndarray, CSR matrix} of shape (n_samples, n_features)
 
     Returns
     -------
-    center : ndarray of shape (n_features,), float64
-    scale : float
-        In the units of `X` and positive: 1.0 where all rows are equal.
+    Units
+        The scale is 1.0 where all rows are equal; the reach, of standardised rows, is
+        None where there are no outliers.
 
     Raises
     ------
     ValueError
         If the spread of the values is not a float64 number.
     """
-    n_samples, n_features = X.shape
-    blocks = row_blocks(n_samples)
+    blocks = row_blocks(X.shape[0])
     largest = max(float(np.max(np.abs(dense_rows(X, block)))) for block in blocks)
     if largest == 0.0:
-        return np.zeros(n_features), 1.0
+        return Units(np.zeros(X.shape[1]), 1.0)
     # A power of two near the largest entry: dividing by it is exact and keeps the
     # squares of rows of size 1e300 or 1e-300 inside float64.
     unit = 2.0 ** int(np.frexp(largest)[1] - 1)
-    center = np.zeros(n_features)
-    for block in blocks:
-        center += (dense_rows(X, block).astype(np.float64) / unit).sum(axis=0)
-    center /= n_samples
-    residual, square, farthest = np.zeros(n_features), np.zeros(n_features), 0.0
-    for block in blocks:
-        centered = dense_rows(X, block).astype(np.float64) / unit - center
-        residual += centered.sum(axis=0)
-        square += (centered * centered).sum(axis=0)
-        farthest = max(farthest, float(np.max(np.abs(centered))))
-    residual /= n_samples
-    center += residual  # what rounding left of the mean
-    variance = np.maximum(square / n_samples - residual * residual, 0.0)
-    spread = float(np.sqrt(variance.mean()))
-    # Below this the spread is rounding of the mean, not data.
-    if spread <= 4 * np.finfo(np.float64).eps * float(np.max(np.abs(center))):
-        spread = 1.0
+    far = np.zeros(X.shape[0], dtype=bool)
+    for _ in range(_FAR_PASSES):
+        found = _moments(X, unit, ~far)
+        limit = _FAR * float(np.quantile(found.lengths, _USUAL))
+        before, far = far, found.lengths > (limit or np.inf)
+        if np.array_equal(before, far):
+            break
+    spread = found.spread
     scale = spread * unit
     # As numbers of Python, which may be denormal whatever numpy is told to raise.
-    reach = float(max(farthest, spread)) * (unit / float(np.finfo(np.float64).max))
+    reach = max(float(np.max(found.lengths)), spread)
+    reach *= unit / float(np.finfo(np.float64).max)
     if reach >= 1.0 or scale < np.finfo(np.float64).tiny:
         raise ValueError(
             f"The values of X are too large or too small to measure distances: their "
             f"largest magnitude is {largest:.3g}. Rescale X."
         )
-    return center * unit, scale
+    return Units(found.center * unit, scale, limit / spread if far.any() else None)
+
+
+class _Moments(NamedTuple):
+    """Of some rows over a unit, and the distance of each row from their centre."""
+
+    center: np.ndarray  # (n_features,)
+    spread: float
+    lengths: np.ndarray  # (n_samples,)
+
+
+def _moments(X, unit, kept):
+    """The _Moments of the rows that are `kept`, a mask of shape (n_samples,)."""
+    n_samples, n_features = X.shape
+    blocks, n_kept = row_blocks(n_samples), np.count_nonzero(kept)
+    center = np.zeros(n_features)
+    for block in blocks:
+        rows = dense_rows(X, block).astype(np.float64) / unit
+        center += (rows if n_kept == n_samples else rows[kept[block]]).sum(axis=0)
+    center /= n_kept
+    residual, square = np.zeros(n_features), np.zeros(n_features)
+    lengths = np.empty(n_samples)
+    for block in blocks:
+        centered = dense_rows(X, block).astype(np.float64) / unit - center
+        squares = centered * centered
+        lengths[block] = np.sqrt(squares.sum(axis=1))
+        if n_kept < n_samples:
+            centered, squares = centered[kept[block]], squares[kept[block]]
+        residual += centered.sum(axis=0)
+        square += squares.sum(axis=0)
+    residual /= n_kept
+    center += residual  # what rounding left of the mean
+    variance = np.maximum(square / n_kept - residual * residual, 0.0)
+    spread = float(np.sqrt(variance.mean()))
+    # Below this the spread is rounding of the mean, not data.
+    if spread <= 4 * np.finfo(np.float64).eps * float(np.max(np.abs(center))):
+        spread = 1.0
+    return _Moments(center, spread, lengths)
+
+
+def pulled_in(Z, reach):
+    r"""Standardised rows, those beyond the reach nearer but in the same direction.
+
+    A length r above the reach :math:`\rho` becomes :math:`\rho (1 + \ln(r / \rho))`:
+    in the order that they had, and no further away than a network can follow.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (b, n_features), float64
+    reach : float or None
+        None: the rows as they are.
+
+    Returns
+    -------
+    ndarray of shape (b, n_features)
+    """
+    if reach is None:
+        return Z
+    ratio = np.maximum(np.linalg.norm(Z, axis=1) / reach, 1.0)
+    return Z * ((1.0 + np.log(ratio)) / ratio)[:, None]
 
 
 class Distinct(NamedTuple):
@@ -366,23 +430,31 @@ class Rows:
     X : {ndarray, CSR matrix} of shape (n_samples, n_features)
     center : ndarray of shape (n_features,)
     scale : float
+    reach : float, default=None
+        Standardised rows farther from the centre are :func:`pulled_in`.
     multiplicities : ndarray of shape (n_samples,), default=None
         How often each row occurs, of mean 1; None: each as often.
     """
 
-    def __init__(self, X, center, scale, multiplicities=None):
+    def __init__(self, X, center, scale, reach=None, multiplicities=None):
         self.X = X
-        self.multiplicities = multiplicities
         self.center = center
         self.scale = scale
+        self.reach = reach
+        self.multiplicities = multiplicities
+
+    @property
+    def units(self):
+        """The Units of these rows."""
+        return Units(self.center, self.scale, self.reach)
 
     def __len__(self):
         return self.X.shape[0]
 
     def only(self, distinct):
-        """The distinct ones of these rows, with the same centre and scale."""
+        """The distinct ones of these rows, in the same units."""
         many = distinct.multiplicities()
-        return Rows(self.X[distinct.first], self.center, self.scale, many)
+        return Rows(self.X[distinct.first], *self.units, many)
 
     def batch(self, rows):
         """Read standardised rows.
@@ -397,4 +469,5 @@ class Rows:
         -------
         ndarray of shape (b, n_features), float64
         """
-        return (dense_rows(self.X, rows) - self.center) / self.scale
+        Z = (dense_rows(self.X, rows) - self.center) / self.scale
+        return pulled_in(Z, self.reach)

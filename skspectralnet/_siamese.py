@@ -354,7 +354,7 @@ class SiameseEmbedding(NetworkTransformer):
         self.n_neighbors_ = pairs.n_neighbors
         self.graph_recall_ = pairs.recall
         self._store_curves(history)
-        self.network_ = RowMap(pairs.rows.center, pairs.rows.scale, network.folded())
+        self.network_ = RowMap(pairs.rows.units, network.folded())
 
     def _train(self, pairs, n_components, device, rng, trainer):
         """A trained network and its History."""

@@ -7,7 +7,7 @@ import torch
 
 from skspectralnet._eigen import RitzPairs
 from skspectralnet._losses import LOSSES
-from skspectralnet._network import MLP
+from skspectralnet._network import MLP, put_back
 from skspectralnet._tensors import to_tensor
 from skspectralnet._training import History
 
@@ -108,4 +108,5 @@ def in_units(points, rows):
         Of which they are some, standardised.
     """
     center = to_tensor(rows.center, device=points.device, dtype=torch.float64)
-    return points.to(torch.float64) * rows.scale + center
+    points = put_back(points.to(torch.float64), rows.reach)
+    return points * rows.scale + center

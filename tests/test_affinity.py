@@ -424,3 +424,23 @@ def test_a_graph_of_all_pairs_of_repeated_rows(rng):
     )
     np.fill_diagonal(merged, 0.0)  # equal rows are one: no edges between them
     assert_allclose(full(repeated_affinity(affinity, many.astype(float))), merged)
+
+
+def test_rows_far_from_all_others_are_no_cluster(rng):
+    # Ten pairs in a row, and two far rows: the weights to all others vanish, and
+    # each keeps one edge, to the nearest of the others.
+    points = line(*range(60), 1e6, 1e6 + 1)
+    neighbors, squared = nearest_in_batch(points, 5)
+    weights = self_tuning_weights(neighbors, squared)
+    for row in (60, 61):
+        ends = neighbors[row][weights[row] > 1e-6].sort().values
+        assert_array_equal(ends, [59, 121 - row])
+        assert weights[row][neighbors[row] == 59] == 1.0
+
+
+def test_a_far_part_larger_than_a_neighbourhood_stays_apart():
+    points = line(*range(60), *(1e6 + i for i in range(6)))
+    neighbors, squared = nearest_in_batch(points, 5)
+    weights = self_tuning_weights(neighbors, squared)
+    far = torch.arange(66) >= 60
+    assert not bool((weights > 1e-6)[far[:, None] != far[neighbors]].any())

@@ -12,6 +12,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import special
 
+from skspectralnet import _network
 from skspectralnet._network import (
     ACTIVATIONS,
     MLP,
@@ -21,6 +22,7 @@ from skspectralnet._network import (
     SpectralMap,
     orthonormalizer,
 )
+from skspectralnet._rows import Units, pulled_in
 
 NUMPY_ACTIVATIONS = {
     "identity": lambda x: x,
@@ -40,7 +42,7 @@ def spectral_map(activation="relu", seed=0):
     """A map of 3 columns to 2 components, by way of 5 and 4 units and 3 outputs."""
     mlp = MLP((3, 5, 4, 3), activation, generator(seed))
     rng = np.random.RandomState(seed)
-    return SpectralMap(rng.normal(size=3), 2.5, mlp, rng.normal(size=(3, 2)))
+    return SpectralMap(Units(rng.normal(size=3), 2.5), mlp, rng.normal(size=(3, 2)))
 
 
 def outputs_of(rng, b, q, condition):
@@ -255,7 +257,7 @@ def leaves(value):
 
 def test_state_is_numpy_only():
     kinds = {type(leaf) for leaf in leaves(spectral_map().__getstate__())}
-    assert kinds == {np.ndarray, float, str}
+    assert kinds == {np.ndarray, float, str, type(None)}
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
@@ -294,7 +296,8 @@ def test_round_trip_is_bitwise(activation, way, rng, tmp_path):
 
 def row_map(activation="relu", seed=0):
     rng = np.random.RandomState(seed)
-    return RowMap(rng.normal(size=3), 2.5, MLP((3, 5, 2), activation, generator(seed)))
+    mlp = MLP((3, 5, 2), activation, generator(seed))
+    return RowMap(Units(rng.normal(size=3), 2.5), mlp)
 
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
@@ -401,3 +404,19 @@ def test_gradients_reach_every_parameter(rng):
         # What is subtracted again with the mean of the batch cannot matter.
         cancelled = name in ("mlp.biases.0", "mlp.biases.1")
         assert cancelled or p.grad.abs().max() > 1e-3, name
+
+
+def test_pulled_in_is_that_of_arrays_and_can_be_undone(rng):
+    Z = rng.normal(size=(50, 3)) * 10.0 ** rng.uniform(-1, 5, size=(50, 1))
+    near = _network.pulled_in(torch.tensor(Z), 4.0)
+    assert_allclose(near, pulled_in(Z, 4.0))
+    assert_allclose(_network.put_back(near, 4.0), Z)
+
+
+def test_reach_is_part_of_the_state(rng):
+    net = RowMap(Units(np.zeros(3), 1.0, 2.0), MLP((3, 5, 2), "tanh", generator()))
+    far = torch.tensor([[1e3, 0.0, 0.0]])
+    loaded = copy.deepcopy(net)  # by its state
+    assert_allclose(loaded(far), net(far))
+    plain = RowMap(Units(np.zeros(3), 1.0), net.mlp)
+    assert_allclose(net(far), plain(_network.pulled_in(far.double(), 2.0)))

@@ -12,6 +12,7 @@ from skspectralnet._rows import (
     dense_rows,
     distinct_rows,
     in_memory,
+    pulled_in,
     validate_rows,
 )
 
@@ -41,7 +42,7 @@ def test_dense_rows_of_small_integers(convert, dtype):
 @pytest.mark.parametrize("convert", FORMATS)
 def test_center_and_scale_by_hand(convert):
     # Columns (0, 2) and (1, 5): means 1 and 3, centred entries -1, 1, -2, 2.
-    center, scale = center_and_scale(convert([[0.0, 1.0], [2.0, 5.0]]))
+    center, scale, _ = center_and_scale(convert([[0.0, 1.0], [2.0, 5.0]]))
     assert_allclose(center, [1.0, 3.0])
     assert scale == pytest.approx(np.sqrt(10 / 4))
 
@@ -50,7 +51,7 @@ def test_center_and_scale_by_hand(convert):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_center_and_scale_over_several_blocks(convert, dtype, rng):
     X = rng.normal([3, -5], [1, 4], size=(20_000, 2)).astype(dtype)
-    center, scale = center_and_scale(convert(X))
+    center, scale, _ = center_and_scale(convert(X))
     X = X.astype(np.float64)
     assert center.dtype == np.float64
     assert_allclose(center, X.mean(axis=0), rtol=1e-12)
@@ -60,7 +61,7 @@ def test_center_and_scale_over_several_blocks(convert, dtype, rng):
 def test_small_integers_are_averaged_without_overflow():
     X = np.full((30_000, 2), 255, dtype=np.uint8)
     X[::2, 0] = 0
-    center, scale = center_and_scale(X)
+    center, scale, _ = center_and_scale(X)
     assert_array_equal(center, [127.5, 255.0])
     assert scale == pytest.approx(127.5 / np.sqrt(2))
 
@@ -69,8 +70,8 @@ def test_small_integers_are_averaged_without_overflow():
 def test_powers_of_two_change_no_bit(exponent, rng):
     X = rng.normal(size=(50, 3))
     unit = 2.0**exponent
-    center, scale = center_and_scale(X)
-    other_center, other_scale = center_and_scale(X * unit)
+    center, scale, _ = center_and_scale(X)
+    other_center, other_scale, _ = center_and_scale(X * unit)
     assert_array_equal(other_center, center * unit)
     assert other_scale == scale * unit
     batch = Rows(X * unit, other_center, other_scale).batch(slice(None))
@@ -88,7 +89,7 @@ def test_scale_at_the_ends_of_float64(size, convert, rng):
 
 def test_offset_far_from_the_spread(rng):
     X = rng.normal(size=(200, 3))
-    center, scale = center_and_scale(X + 1e9)
+    center, scale, _ = center_and_scale(X + 1e9)
     assert_allclose(center, 1e9 + X.mean(axis=0), rtol=1e-14)
     assert scale == pytest.approx(center_and_scale(X)[1], rel=1e-6)
 
@@ -96,7 +97,7 @@ def test_offset_far_from_the_spread(rng):
 @pytest.mark.parametrize("value", [0.0, 0.1, -1e300, 1e-300, 12345.678])
 def test_equal_rows_have_a_positive_scale(value):
     X = np.full((1001, 3), value)
-    center, scale = center_and_scale(X)
+    center, scale, _ = center_and_scale(X)
     # In units of the value itself: the rounding of a mean is not a spread.
     assert scale > 0
     assert scale >= abs(value) / 4
@@ -240,3 +241,41 @@ def test_rows_of_different_kinds_are_not_copies():
     first, inverse = distinct_rows(np.ones((5, 2)), np.array([-1, 0, 1, 0, -1]))
     assert_array_equal(first, [0, 1, 2])
     assert_array_equal(inverse, [0, 1, 2, 1, 0])
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["together", "apart"])
+def test_outliers_do_not_set_the_scale(together, rng):
+    X = rng.normal(size=(600, 3))
+    far = 1e4 * (
+        np.ones((3, 3)) if together else np.array([[1, 0, 0], [0, -2, 0], [1, 1, 9]])
+    )
+    usual, found = center_and_scale(X), center_and_scale(np.r_[X, far])
+    assert_allclose(found.center, usual.center, atol=1e-9)
+    assert found.scale == pytest.approx(usual.scale)
+    assert usual.reach is None
+    assert np.linalg.norm(X / found.scale, axis=1).max() < found.reach < 100
+
+
+def test_outliers_of_several_sizes(rng):
+    # Against the first the others are nothing: they are seen when it is left out.
+    X = rng.normal(size=(600, 2))
+    far = np.array([[1e12, 0.0], [0.0, 1e7], [-300.0, 0.0]])
+    assert_allclose(center_and_scale(np.r_[X, far])[:2][0], X.mean(axis=0), atol=1e-6)
+
+
+def test_a_far_cluster_is_no_outlier(rng):
+    # Three rows in twenty at one place, far from the others.
+    X = np.r_[rng.normal(size=(170, 2)), 1e4 + rng.normal(size=(30, 2))]
+    assert center_and_scale(X).reach is None
+
+
+def test_rows_beyond_the_reach_are_pulled_in(rng):
+    Z = rng.normal(size=(50, 3)) * 10.0 ** rng.uniform(-1, 5, size=(50, 1))
+    near, lengths = pulled_in(Z, 4.0), np.linalg.norm(Z, axis=1)
+    assert_array_equal(near[lengths <= 4.0], Z[lengths <= 4.0])
+    pulled = np.linalg.norm(near, axis=1)
+    assert_array_equal(np.argsort(pulled), np.argsort(lengths))
+    assert_allclose(near / pulled[:, None], Z / lengths[:, None])
+    # By hand: ten times the reach becomes 1 + ln 10 times it.
+    assert_allclose(pulled_in([[40.0, 0.0]], 4.0), [[4.0 * (1 + np.log(10.0)), 0.0]])
+    assert pulled_in(Z, None) is Z
