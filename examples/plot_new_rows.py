@@ -67,8 +67,8 @@ print("labels of the loaded model agree:", np.array_equal(loaded.predict(X_new),
 # ``partial_fit`` takes the rows of each day: the map stays, the centres follow, and
 # ``drift_`` is the share of the rows that lie outside of where 99 % of the first ones
 # lay. From the sixth day on the sensor turns. One stream goes on as it is; the other
-# starts again with the rows of the day whenever a tenth of them lies outside.
-limit = 0.1
+# starts again with the rows of the day whenever more of them lie outside than chance
+# explains, ``drift_limit_``.
 
 
 def stream(X):
@@ -83,7 +83,7 @@ for day in range(1, 16):
     kept.partial_fit(X_day)
     renewed.partial_fit(X_day)
     drifts = kept.drift_, renewed.drift_
-    again = renewed.drift_ > limit
+    again = renewed.drift_ > renewed.drift_limit_
     if again:
         renewed = stream(X_day)
     scores = [adjusted_rand_score(y_day, m.labels_) for m in (kept, renewed)]
@@ -94,9 +94,9 @@ for day in range(1, 16):
     )
 
 # %%
-# Where nothing changes, ``drift_`` stays about 0.01. It compares rows and needs no
-# labels; the scores do, and say here that it was right to ask for a new fit. After one,
-# clusters are numbered anew, by size.
+# Where nothing changes, ``drift_`` stays below the limit. It compares rows and needs no
+# labels; the scores do, and say here that it asks for a new fit before the old one goes
+# wrong. After one, clusters are numbered anew, by size.
 #
 # The two streams
 # ---------------
@@ -111,6 +111,6 @@ for i, (title, axis) in enumerate(
     axis.plot(days, record[:, 2 * i], "o-", label="one fit")
     axis.plot(days, record[:, 2 * i + 1], "s-", label="new fits")
     axis.set(title=title, xlabel="day")
-axes[1].axhline(limit, color="0.5", linestyle=":", label="limit")
+axes[1].axhline(kept.drift_limit_, color="0.5", linestyle=":", label="limit")
 axes[1].legend()
 plt.show()

@@ -18,12 +18,13 @@ from skspectralnet._defaults import (
     MOST_CLUSTERS,
     components_of,
 )
-from skspectralnet._drift import Landmarks
+from skspectralnet._drift import Landmarks, draw_reference
 from skspectralnet._eigen import eigengaps
 from skspectralnet._graph import modularity, neighbor_graph, repeated_graph
 from skspectralnet._rows import (
     distinct_rows,
     in_memory,
+    row_blocks,
     standard_points,
     validate_rows,
 )
@@ -53,6 +54,17 @@ def _has_centers(model):
             "partial_fit moves centres: it needs a fit with assign_labels='kmeans'."
         )
     return True
+
+
+def _landmarks(X, found):
+    """Where the rows learned from lie, as they were given, before any stage.
+
+    The stages have seen these rows: a space learned from them places them closer to
+    each other than new rows of the same kind, which would look like a change.
+    """
+    rng = np.random.RandomState(0)  # no part of the fit: it takes no number of its own
+    rows = in_memory(X, draw_reference(X, found.learned, rng))
+    return Landmarks.fit(found.stages.given(rows), rng)
 
 
 def _kept_by_gap(n_least, eigenvalues):
@@ -244,8 +256,13 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         embedding. Only with ``assign_labels="kmeans"``.
     drift_ : float
         After `partial_fit`: the share of the rows of its last batch that lie outside
-        of where 99 % of the rows of its first one lay, as the network sees them. About
-        0.01 where nothing has changed; a fit is due when it stays well above.
+        of where 99 % of the rows of the fit lay, as they were given (with
+        ``metric="cosine"`` divided by their lengths). On average at most 0.01 where
+        nothing has changed, 1.5 / n after a fit of n < 150 rows.
+    drift_limit_ : float
+        After `partial_fit`: what `drift_` exceeds in one batch of a thousand where
+        nothing has changed. It depends on the rows of the fit and of the batch, so a
+        fit is due when ``drift_ > drift_limit_``. 1 for a single row: it cannot tell.
     n_samples_seen_ : int
         After `partial_fit`: the rows of the fit and of all batches.
     eigenvalues_ : ndarray of shape (n_components,)
@@ -441,15 +458,18 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         with fit_task.stage("clusters"):
             assignment = self._find_clusters(found, constraints, rng)
             labels = assignment.labels(found.Z)
+            centers = isinstance(assignment, Centers)
+            landmarks = _landmarks(X, found) if centers else None
         self._store(found)
         self._assignment, self.labels_ = assignment, labels
         self.cluster_centers_ = assignment.centers.astype(found.Z.dtype, copy=False)
         self.n_clusters_ = len(self.cluster_centers_)
         if found.kept.gaps is not None:
             self.eigengaps_ = found.kept.gaps
-        if isinstance(assignment, Centers):
+        if centers:
             self.inertia_ = assignment.inertia
-        self._landmarks = None  # partial_fit makes them
+        self._landmarks = landmarks
+        self._counts = np.bincount(labels, minlength=self.n_clusters_)
 
     def _find_clusters(self, found, constraints, rng):
         """The assignment of the rows learned from, its clusters named as labels are."""
@@ -470,8 +490,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
 
         The map stays that of the fit. Each new row counts as much in the mean of its
         cluster as each row before it, so labels keep their meaning while clusters
-        wander, as far as the map still tells them apart: `drift_` says when a new fit
-        is due.
+        wander, as far as the map still tells them apart: a new fit is due when
+        `drift_` is above `drift_limit_`.
 
         Parameters
         ----------
@@ -484,36 +504,33 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         -------
         self : object
             With `labels_` of these rows, moved `cluster_centers_`,
-            `n_samples_seen_` and `drift_`. Unchanged where it fails.
+            `n_samples_seen_`, `drift_` and `drift_limit_`. Unchanged where it fails.
 
         Raises
         ------
         ValueError, TypeError
             If a parameter or X cannot be used; the message says which and why.
         """
-        if not hasattr(self, "cluster_centers_"):
+        begins = not hasattr(self, "cluster_centers_")
+        if begins:
             self.fit(X)
-            self._begin_stream(validate_rows(self, X, reset=False))
-            return self
         X = validate_rows(self, X, reset=False)
-        if self._landmarks is None:
-            self._begin_stream(X)
-        Z = self._embed(X)
-        drift = self._landmarks.share_outside(self._stages.network_rows(in_memory(X)))
-        moved, counts = self._assignment.moved(Z, self._counts)
-        self._assignment, self._counts, self.drift_ = moved, counts, drift
-        self.labels_ = moved.labels(Z)
-        self.cluster_centers_ = moved.centers.astype(Z.dtype, copy=False)
-        self.n_samples_seen_ = int(counts.sum())
+        drift, limit = self._share_outside(X), self._landmarks.limit(X.shape[0])
+        if not begins:
+            Z = self._embed(X)
+            self._assignment, self._counts = self._assignment.moved(Z, self._counts)
+            self.labels_ = self._assignment.labels(Z)
+            centers = self._assignment.centers
+            self.cluster_centers_ = centers.astype(self.cluster_centers_.dtype)
+        self.drift_, self.drift_limit_ = drift, limit
+        self.n_samples_seen_ = int(self._counts.sum())
         return self
 
-    def _begin_stream(self, X):
-        """Remember how many rows each cluster has, and where rows of `X` lie."""
-        rows = self._stages.network_rows(in_memory(X))
-        self._landmarks = Landmarks.fit(rows, check_random_state(self.random_state))
-        self._counts = np.bincount(self.labels_, minlength=self.n_clusters_)
-        self.n_samples_seen_ = len(self.labels_)
-        self.drift_ = self._landmarks.share_outside(rows)
+    def _share_outside(self, X):
+        """The share of validated rows outside of where those of the fit lay."""
+        blocks = row_blocks(X.shape[0])
+        rows = (self._stages.given(in_memory(X, block)) for block in blocks)
+        return sum(map(self._landmarks.count_outside, rows)) / X.shape[0]
 
     def _check_names(self, labels):
         if labels.max() >= self.n_clusters:

@@ -1,55 +1,169 @@
-"""Whether new rows are like those that were learned from."""
+"""Whether new rows lie where those of the fit lay."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import KMeans
-from sklearn.metrics import pairwise_distances_argmin_min
+from scipy import sparse
+from scipy.stats import betabinom
+from sklearn.cluster import kmeans_plusplus
+from sklearn.metrics import pairwise_distances_argmin, pairwise_distances_argmin_min
+from sklearn.utils.extmath import row_norms
+from sklearn.utils.random import sample_without_replacement
 
-_MOST_LANDMARKS, _ROWS_PER_LANDMARK = 64, 10
-# Rows that the landmarks are found from, and as many that measure the radius.
-_MOST_ROWS = 4000
-_INSIDE = 0.99
+from skspectralnet._rows import center_and_scale, dense_rows
+
+_MOST_LANDMARKS, _ROWS_PER_LANDMARK, _STEPS = 64, 10, 5
+# Rows that the landmarks are found from, and twice as many that measure the radius:
+# fewer where they are wide, so that a fit hardly costs more.
+_MOST_PLACED, _MOST_ENTRIES, _LEAST_PLACED = 2000, 2**20, 100
+_ONE_OUTSIDE_OF = 100
+# How often an unchanged stream is beyond the limit, and the rows that it is taken for
+# at most: it is larger than that of more rows, and hardly so.
+_FALSE_ALARMS, _COUNTED_ROWS = 0.001, 10_000
+# What rounding can add to a squared distance, as a share of the squared lengths.
+_ROUNDING = 1e-12
+# Entries, in units of the scale, whose squares are still numbers; larger ones count as
+# much.
+_FARTHEST = 1e100
 
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
-    """Some points among rows and a radius around them that holds 99 % of these.
+    r"""Some points among rows and a radius around them that holds 99 % of these.
 
-    They are means of k-means: no row is kept.
+    The points are found from one part of the rows and the radius r from M others, which
+    are to the points as any new row is. With r the j-th largest of their M distances to
+    the nearest point, a new row of the same kind is farther away with the probability
+    :math:`j / (M + 1)`, and of m new rows as many as a beta-binomial variable says,
+
+    .. math::
+        P(k) = \binom{m}{k} \frac{B(k + j,\, m - k + M + 1 - j)}{B(j,\, M + 1 - j)}
+
+    whatever the distribution is (V. Vovk, "Conditional validity of inductive conformal
+    predictors", Machine Learning 92 (2013), 349-376,
+    https://doi.org/10.1007/s10994-013-5355-6); where distances tie, not more.
 
     Parameters
     ----------
-    points : ndarray of shape (n_landmarks, n_inputs)
+    center : ndarray of shape (n_features,)
+    scale : float
+        Distances are taken after the rows have been centred and divided by it.
+    points : ndarray of shape (n_landmarks, n_features), float32
+        Means of at least two rows each, unless there were no two: no row is kept.
     radius : float
         Euclidean distance.
+    n_outside, n_measured : int
+        The j and M above.
     """
 
+    center: np.ndarray
+    scale: float
     points: np.ndarray
     radius: float
+    n_outside: int
+    n_measured: int
 
     @classmethod
-    def fit(cls, rows, random_state):
-        """Place landmarks in one half of some rows; measure the radius on the other.
-
-        Where the rows are odd in number, one is in both; of a single row the radius
-        is 0.
+    def fit(cls, X, random_state):
+        """Place landmarks in a third of the rows; measure the radius on the others.
 
         Parameters
         ----------
-        rows : ndarray of shape (n_samples, n_inputs)
+        X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+            At least 2 rows.
         random_state : RandomState
         """
-        order = random_state.permutation(len(rows))[: 2 * _MOST_ROWS]
-        half = -(-len(order) // 2)
-        placed, measured = rows[order[:half]], rows[order[len(order) // 2 :]]
-        n_landmarks = min(_MOST_LANDMARKS, -(-half // _ROWS_PER_LANDMARK))
-        kmeans = KMeans(n_landmarks, n_init=1, random_state=random_state).fit(placed)
-        _, distances = pairwise_distances_argmin_min(measured, kmeans.cluster_centers_)
-        return cls(kmeans.cluster_centers_, float(np.quantile(distances, _INSIDE)))
+        X, n_placed = X[random_state.permutation(X.shape[0])], -(-X.shape[0] // 3)
+        placed, measured = X[:n_placed], X[n_placed:]
+        center, scale, _ = center_and_scale(placed)
+        if sparse.issparse(X):
+            center = np.zeros(X.shape[1])
+        points = _means(_standard(placed, center, scale), random_state)
+        n_measured = measured.shape[0]
+        n_outside = max(1, (n_measured + 1) // _ONE_OUTSIDE_OF)
+        found = cls(center, scale, points, 0.0, n_outside, n_measured)
+        squares = np.sort(found._squares(measured)[0])
+        radius = float(np.sqrt(squares[n_measured - n_outside]))
+        return cls(center, scale, points, radius, n_outside, n_measured)
 
-    def share_outside(self, rows):
-        """The share of rows beyond the radius: 0.01 of rows like those of the fit."""
-        points = self.points.astype(rows.dtype, copy=False)
+    @property
+    def expected(self):
+        """The mean share outside of rows like those of the fit."""
+        return self.n_outside / (self.n_measured + 1)
+
+    def count_outside(self, X):
+        """The number of rows beyond the radius.
+
+        Parameters
+        ----------
+        X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+        """
+        squares, rounding = self._squares(X)
+        return int(np.sum(squares > self.radius**2 + rounding))
+
+    def limit(self, n_rows):
+        """The share outside that n rows like those of the fit exceed once in 1,000."""
+        n_rows = min(n_rows, _COUNTED_ROWS)
+        a, b = self.n_outside, self.n_measured + 1 - self.n_outside
+        return float(betabinom.ppf(1.0 - _FALSE_ALARMS, n_rows, a, b)) / n_rows
+
+    def _squares(self, X):
+        """Squared distances to the nearest point, and what rounding can add to them."""
+        rows, points = _standard(X, self.center, self.scale), self.points
+        if sparse.issparse(rows):  # these are not centred, so the points are moved
+            points = points + self.center / self.scale
+        points = points.astype(np.float64)
         _, distances = pairwise_distances_argmin_min(rows, points)
-        return float(np.mean(distances > self.radius))
+        lengths = row_norms(rows, squared=True) + row_norms(points, squared=True).max()
+        return distances**2, _ROUNDING * lengths
+
+
+def draw_reference(X, learned, random_state):
+    """Numbers of the rows that Landmarks are fitted to, ascending.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix, StoredRows} of shape (n_samples, n_features)
+    learned : ndarray of int or slice(None)
+        The rows to draw from.
+    random_state : RandomState
+    """
+    n_learned = X.shape[0] if isinstance(learned, slice) else len(learned)
+    width = X.nnz / X.shape[0] if sparse.issparse(X) else X.shape[1]
+    most = 3 * int(np.clip(_MOST_ENTRIES / max(width, 1), _LEAST_PLACED, _MOST_PLACED))
+    drawn = sample_without_replacement(
+        n_learned, min(n_learned, most), random_state=random_state
+    )
+    return np.sort(drawn if isinstance(learned, slice) else learned[drawn])
+
+
+def _standard(X, center, scale):
+    """Rows for distances, float64; sparse ones are not centred."""
+    far = scale * _FARTHEST
+    if sparse.issparse(X):
+        rows = sparse.csr_array(X, dtype=np.float64)
+        rows.data = np.clip(rows.data, -far, far) / scale
+        return rows
+    rows = np.clip(dense_rows(X, slice(None)), center - far, center + far)
+    return (rows - center) / scale
+
+
+def _means(rows, random_state):
+    """Means of a few steps of k-means; not of single rows, unless all are single.
+
+    Where rows are equal there are fewer.
+    """
+    n_rows = rows.shape[0]
+    n_points = min(_MOST_LANDMARKS, -(-n_rows // _ROWS_PER_LANDMARK))
+    points, _ = kmeans_plusplus(
+        rows, n_points, n_local_trials=1, random_state=random_state
+    )
+    for _ in range(_STEPS):
+        labels = pairwise_distances_argmin(rows, points)
+        sizes = np.bincount(labels, minlength=len(points))
+        shares = 1.0 / sizes[labels]
+        shape = (len(points), n_rows)
+        members = sparse.csr_array((shares, (labels, np.arange(n_rows))), shape=shape)
+        points = members[sizes >= min(2, sizes.max())] @ rows
+        points = points.toarray() if sparse.issparse(points) else points
+    return points.astype(np.float32)

@@ -35,6 +35,10 @@ class Stages(NamedTuple):
     metric: str
     network_input: str
 
+    def given(self, X):
+        """Validated rows as distances between them would be, were no stage fitted."""
+        return _unit_rows(X) if self.metric == "cosine" else X
+
     def codes(self, X):
         """What the metric learner sees of validated rows."""
         if self.encoder is not None:
