@@ -140,6 +140,11 @@ class BaseSpectralNet(RowTransformer):
         "random_state": ["random_state"],
     }
 
+    _own_stages: dict = {
+        "encoder": "Autoencoder()",
+        "metric_learner": "SiameseEmbedding()",
+    }
+
     @property
     def _n_features_out(self):
         return len(self.component_weights_)

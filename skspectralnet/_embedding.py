@@ -39,14 +39,18 @@ class SpectralNetEmbedding(BaseSpectralNet):
         are reduced to 50 by PCA, or by TruncatedSVD where they are sparse or
         ``metric="cosine"``; others stay as they are. ``"autoencoder"``: an
         :class:`Autoencoder` with default parameters. A scikit-learn transformer is
-        cloned and fitted; its unset ``random_state`` is drawn from `random_state`.
+        cloned and fitted; its unset ``random_state`` is drawn from `random_state`. To
+        set or search parameters of this stage (``encoder__noise``), pass
+        ``Autoencoder()``: a string or None has none.
     metric_learner : {"auto", "siamese"}, transformer or None, default=None
         Second stage, from codes to the points between which distances are taken.
         ``"siamese"``: a :class:`SiameseEmbedding` with default parameters.
         ``"auto"``: the same for at least 500 different rows with codes of more than 3
         columns, and wherever labels or links are given; otherwise none. A transformer
         is cloned, seeded and fitted as an `encoder` is; labels and links are handed to
-        it where its `fit` has parameters of their names.
+        it where its `fit` has parameters of their names. To set or search parameters of
+        this stage (``metric_learner__n_neighbors``), pass ``SiameseEmbedding()``: a
+        string or None has none.
     network_input : {"metric", "code"}, default="metric"
         What the network sees: the points of the metric learner, or the codes, as in
         [1]_. ``"code"`` needs a `metric_learner`.

@@ -43,11 +43,43 @@ class RowTransformer(
     # Of the fit that the next one is a stage of: a FitTask sets it.
     _handed_interrupts = None
 
+    # {parameter that takes an estimator: one of this package}, for an error message.
+    _own_stages: dict = {}
+
     _doc_link_module = "skspectralnet"
     # For scikit-learn, which fills in the names, in the HTML of an estimator.
     _doc_link_template = (
         f"{DOCUMENTATION}/api/{{estimator_module}}.{{estimator_name}}.html"
     )
+
+    def set_params(self, **params):
+        """Set parameters, those of an estimator that is one as ``name__parameter``.
+
+        Parameters
+        ----------
+        **params : dict
+            New values by name. ``metric_learner__n_neighbors`` is the `n_neighbors` of
+            the estimator that was given as `metric_learner`.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or a parameter of a parameter that is no
+            estimator is set: a string names a stage, which is made in `fit`.
+        """
+        values = {**self.get_params(deep=False), **params}
+        for name, _, inner in (key.partition("__") for key in params):
+            if inner and name in values and not hasattr(values[name], "set_params"):
+                message = f"{name}__{inner} cannot be set: {name}={values[name]!r} "
+                message += "is no estimator with parameters of its own."
+                if name in self._own_stages:
+                    message += f" Pass one, such as {name}={self._own_stages[name]}."
+                raise ValueError(message)
+        return super().set_params(**params)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -853,3 +853,54 @@ def test_linked_page_is_one_that_the_documentation_has(case):
     assert f"   {case.cls.__name__}\n" in pages
     page = f"/api/skspectralnet.{case.cls.__name__}.html"
     assert case()._get_doc_link() == _estimator.DOCUMENTATION + page
+
+
+@each
+def test_parameters_of_what_is_no_estimator_cannot_be_set(case):
+    """A search over them said that a str has no set_params."""
+    model = case()
+    for name in ("random_state", "device"):
+        with pytest.raises(ValueError, match=rf"{name}__x cannot be set: {name}="):
+            model.set_params(**{f"{name}__x": 1})
+    with pytest.raises(ValueError, match="Invalid parameter 'nothing'"):
+        model.set_params(nothing__x=1)
+    assert model.set_params(max_iter=7).max_iter == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "stage"),
+    [
+        ("encoder", ["auto", "autoencoder", None], Autoencoder()),
+        ("metric_learner", ["auto", "siamese", None], SiameseEmbedding()),
+    ],
+)
+@over(SPECTRAL)
+def test_a_search_over_a_stage_is_told_to_pass_it(case, name, values, stage, rows):
+    grid = {f"{name}__max_iter": [1, 2]}
+    told = rf"{name}__max_iter cannot be set: .* Pass one, such as {name}=({stage!r})"
+    for value in values:
+        model = case(**{name: value})
+        search = GridSearchCV(model, grid, scoring=lambda *_: 0.0, cv=2)
+        with pytest.raises(ValueError, match=told.replace("()", r"\(\)")):
+            search.fit(rows)
+        # With the stage in the same call, in whatever order, nothing is wrong.
+        model.set_params(**{f"{name}__max_iter": 3, name: clone(stage)})
+        assert getattr(model, name).max_iter == 3
+        assert model.get_params()[f"{name}__max_iter"] == 3
+        # And with the string in the same call it is.
+        with pytest.raises(ValueError, match="cannot be set"):
+            model.set_params(**{f"{name}__max_iter": 3, name: value})
+        assert getattr(model, name).max_iter == 3  # unchanged
+    search.set_params(**{f"estimator__{name}": stage}).fit(rows)
+    assert search.best_params_ in [{f"{name}__max_iter": n} for n in (1, 2)]
+
+
+def test_docstrings_of_stages_say_how_to_set_their_parameters():
+    for case in SPECTRAL:
+        for name, stage in case.cls._own_stages.items():
+            described = re.search(rf"    {name} : .*?\n    \w", case.cls.__doc__, re.S)[
+                0
+            ]
+            words = " ".join(described.split())
+            assert f"(``{name}__" in words
+            assert f"pass ``{stage}``" in words
