@@ -43,8 +43,7 @@ def diffusion(decays, time, n_leading):
         remains = np.clip(remains, 1e-12, None)
         slowest = remains[min(n_leading, len(remains)) - 1]
         time = AUTO_DECAY / -np.log(min(slowest, 1.0 - 1e-12))
-    with np.errstate(under="ignore"):  # a component that has vanished is 0
-        return Diffusion(float(time), remains ** float(time))
+    return Diffusion(float(time), remains ** float(time))
 
 
 def largest_positive(Z):

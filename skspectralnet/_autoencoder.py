@@ -296,6 +296,7 @@ class Autoencoder(NetworkTransformer):
             return self.learning_rate_init
         return _defaults.coder_rate(max(len(b) for b in network[0].biases[:-1]))
 
+    @np.errstate(under="ignore")
     def inverse_transform(self, Z):
         """Rebuild rows from their codes.
 

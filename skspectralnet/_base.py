@@ -423,6 +423,7 @@ class BaseSpectralNet(RowTransformer):
 
     # --- new rows
 
+    @np.errstate(under="ignore")
     def transform(self, X):
         """Map rows to their spectral embedding.
 

@@ -489,6 +489,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         return named_after(assignment, found.Z, constraints.labels)
 
     @available_if(_has_centers)
+    @np.errstate(under="ignore")
     def partial_fit(self, X, y=None):
         """Take in a batch of a stream: the first is a fit, others move the centres.
 
@@ -544,6 +545,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
                 f"{self.n_clusters - 1}. Raise n_clusters or number the labels from 0."
             )
 
+    @np.errstate(under="ignore")
     def predict(self, X):
         """Label each row by its place in the embedding.
 
@@ -561,6 +563,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         return self._assign(validate_rows(self, X, reset=False))
 
     @available_if(_has_probabilities)
+    @np.errstate(under="ignore")
     def predict_proba(self, X):
         """Probability of each cluster for each row, by the mixture of the fit.
 
@@ -585,6 +588,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         """The labels of validated rows."""
         return self._assignment.labels(self._embed(X))
 
+    @np.errstate(under="ignore")
     def score(self, X, y=None):
         """How well the predicted labels cut a fixed neighbour graph of the rows given.
 

@@ -338,9 +338,12 @@ def grassmann_distance(A, B, row_weights=None):
     roots = 1.0 if row_weights is None else np.sqrt(row_weights)[:, None]
     bases = []
     for Y in (A, B):
-        lengths = np.linalg.norm(roots * Y, axis=0)
+        Y = roots * Y
+        # By powers of two, which are exact: squares of 1e300 are beyond floats.
+        Y = np.ldexp(Y, -np.frexp(np.abs(Y).max(axis=0))[1])
+        lengths = np.linalg.norm(Y, axis=0)
         lengths[lengths == 0.0] = 1.0
-        bases.append(linalg.orth(roots * Y / lengths))
+        bases.append(linalg.orth(Y / lengths))
     cosines = np.sum((bases[0].T @ bases[1]) ** 2)
     return float(max(A.shape[1] - cosines, 0.0))
 

@@ -128,6 +128,8 @@ class RowTransformer(
         """
         return self._replace_fit(X, y)
 
+    # What is too small for a float is 0 here and in torch, whatever numpy is to raise.
+    @np.errstate(under="ignore")
     @fit_context(prefer_skip_nested_validation=False)
     @with_callbacks
     def _replace_fit(self, X, y, **known):
@@ -181,6 +183,7 @@ class NetworkTransformer(RowTransformer):
     def _n_features_out(self):
         return self.n_components_
 
+    @np.errstate(under="ignore")
     def transform(self, X):
         """Map rows to the learned space.
 

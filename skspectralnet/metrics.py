@@ -53,6 +53,7 @@ def clustering_accuracy(labels_true, labels_pred):
     return float(counts[rows, columns].sum() / len(labels_true))
 
 
+@np.errstate(under="ignore")
 def grassmann_distance(first, second, row_weights=None):
     r"""The squared distance between the spans of two embeddings.
 
@@ -100,6 +101,7 @@ def grassmann_distance(first, second, row_weights=None):
     return _eigen.grassmann_distance(first, second, row_weights)
 
 
+@np.errstate(under="ignore")
 def normalized_cut(graph, labels):
     r"""The normalized cut of a graph by clusters.
 
@@ -136,6 +138,7 @@ def normalized_cut(graph, labels):
     return _graph.normalized_cut(_graph.checked_graph(graph, len(labels)), labels)
 
 
+@np.errstate(under="ignore")
 def orthonormality_error(embedding, row_weights=None):
     r"""How far the columns of an embedding are from orthonormal.
 

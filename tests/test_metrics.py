@@ -50,6 +50,19 @@ def test_accuracy_bad_input(true, pred, match):
         metrics.clustering_accuracy(true, pred)
 
 
+@pytest.mark.parametrize("size", [1e-320, 1e-200, 1e200, 1e306])
+def test_grassmann_distance_of_columns_of_any_length(size, rng):
+    first, second = rng.normal(size=(2, 40, 3))
+    expected = metrics.grassmann_distance(first, second)
+    for sizes in (size, [1.0, size, -1.0]):
+        scaled = first * sizes
+        with np.errstate(all="raise"):
+            found = metrics.grassmann_distance(scaled, second)
+        # A number of size 1e-320 has three digits.
+        near = 1e-9 if size > 1e-300 else 1e-1
+        assert found == pytest.approx(expected, rel=near)
+
+
 def test_orthonormality_error(rng):
     Q = np.linalg.qr(rng.normal(size=(40, 3)))[0] * np.sqrt(40)
     assert metrics.orthonormality_error(Q) < 1e-12

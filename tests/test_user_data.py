@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
@@ -15,7 +17,7 @@ from skspectralnet import (
     SpectralNetClustering,
     SpectralNetEmbedding,
 )
-from skspectralnet.inspection import NeighborPurityDisplay
+from skspectralnet.inspection import AffinityDisplay, NeighborPurityDisplay
 
 QUICK = SiameseEmbedding(2, hidden_layer_sizes=(32,), max_iter=10)
 
@@ -127,24 +129,61 @@ def test_a_graph_is_as_symmetric_as_its_precision(dtype, global_random_seed):
 
 # --- what numpy is told to raise
 
+STRICT = {
+    "clustering": SpectralNetClustering(3, random_state=0),
+    "mixture": SpectralNetClustering(3, assign_labels="mixture", random_state=0),
+    "learned": SpectralNetClustering(3, metric_learner=QUICK, random_state=0),
+    "rbf": SpectralNetClustering(3, affinity="rbf", random_state=0),
+    "a long time": SpectralNetClustering(3, diffusion_time=1e4, random_state=0),
+    "cosine": SpectralNetEmbedding(2, metric="cosine", random_state=0),
+    "siamese": SiameseEmbedding(2, max_iter=3, random_state=0),
+    "autoencoder": Autoencoder(1, max_iter=3, random_state=0),
+}
+KINDS = {
+    "": lambda X: X,
+    "and a tiny column": lambda X: np.c_[X, np.full(len(X), 1e-310)],
+    "of other sizes": lambda X: X * [1e-200, 1e100],
+    "in float32": lambda X: (X * 1e-37).astype(np.float32),
+    "and a tiny row": lambda X: np.r_[X, X[:1] * 1e-320],
+    "and 60 columns": lambda X: np.c_[X, X * 1e-170, np.tile(X, 28)],
+}
+
+
+def used(model, X):
+    """Call all that a model can do with rows."""
+    yield model.fit_transform(X)
+    if hasattr(model, "inverse_transform"):
+        yield model.inverse_transform(model.transform(X))
+    if hasattr(model, "predict"):
+        yield model.predict(X)
+        yield model.score(X)
+        ax = Figure().add_subplot()
+        yield NeighborPurityDisplay.from_estimator(model, X, ax=ax).purity
+        yield AffinityDisplay.from_estimator(model, X, ax=ax).affinity
+    if hasattr(model, "predict_proba"):
+        yield model.predict_proba(X)
+    if hasattr(model, "partial_fit"):
+        yield model.partial_fit(X[:1]).partial_fit(X).drift_
+
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e3, 1e150, 1e-150])
-@pytest.mark.parametrize(
-    "model",
-    [
-        SpectralNetClustering(3, random_state=0),
-        SpectralNetClustering(3, metric_learner=QUICK, random_state=0),
-        SpectralNetEmbedding(2, metric="cosine", random_state=0),
-        SiameseEmbedding(2, max_iter=3, random_state=0),
-        Autoencoder(1, max_iter=3, random_state=0),
-    ],
-    ids=["clustering", "learned", "cosine", "siamese", "autoencoder"],
-)
+@pytest.mark.parametrize("model", STRICT.values(), ids=STRICT)
 def test_fits_under_strict_errors(model, size):
     X = size * blobs(0)[0]
     with np.errstate(all="raise"):
-        model.fit(X)
-        assert np.isfinite(model.transform(X)).all()
+        assert all(np.isfinite(found).all() for found in used(clone(model), X))
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("model", STRICT.values(), ids=STRICT)
+def test_what_is_too_small_is_zero(model, kind):
+    """Numbers too small for a float are 0 in the tails of all that is computed."""
+    X = KINDS[kind](blobs(0)[0])
+    expected = list(used(clone(model), X))
+    with np.errstate(all="raise"):
+        found = list(used(clone(model), X))
+    for strict, usual in zip(found, expected, strict=True):
+        assert_array_equal(strict, usual)
 
 
 # --- streams, and stages that are fitted already

@@ -71,6 +71,7 @@ class AffinityDisplay:
         self.labels = labels
 
     @classmethod
+    @np.errstate(under="ignore")
     def from_estimator(
         cls,
         estimator,
@@ -148,6 +149,7 @@ class AffinityDisplay:
         display = cls(affinity=affinity, labels=labels[chosen])
         return display.plot(ax=ax, **kwargs)
 
+    @np.errstate(under="ignore")
     def plot(self, ax=None, **kwargs):
         """Draw the sorted weights.
 

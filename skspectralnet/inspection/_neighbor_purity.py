@@ -67,6 +67,7 @@ class NeighborPurityDisplay:
         self.space = space
 
     @classmethod
+    @np.errstate(under="ignore")
     def from_estimator(
         cls,
         estimator,
