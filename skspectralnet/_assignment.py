@@ -103,6 +103,8 @@ class Centers:
         counts : ndarray of int of shape (n_clusters,)
             With the new rows.
         """
+        if len(Z) == 0:
+            return self, counts
         labels, size = self.labels(Z), len(self.centers)
         sums = np.zeros(self.centers.shape)
         np.add.at(sums, labels, Z)

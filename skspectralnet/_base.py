@@ -10,21 +10,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet import _batch_graph, _defaults, _neighbor_graph, _whole_graph
 from skspectralnet._alignment import Diffusion, Kept, diffusion, largest_positive
-from skspectralnet._constraints import draw_rows, groups_of, of_distinct, of_rows
+from skspectralnet._constraints import draw_rows, of_rows
 from skspectralnet._estimator import RowTransformer, layer_sizes, precision_of
 from skspectralnet._graph import checked_graph
 from skspectralnet._network import ACTIVATIONS, SpectralMap
 from skspectralnet._rows import (
-    Rows,
-    center_and_scale,
-    distinct_rows,
     in_memory,
     rows_at_once,
     rows_that_differ_from_zero,
     validate_rows,
 )
 from skspectralnet._spectral import SpectralFit
-from skspectralnet._stages import StageParameters, Stages, fit_stages
+from skspectralnet._stages import StageParameters, Stages, told_rows
 from skspectralnet._tensors import Blocks, forward_in_blocks, resolve_device
 from skspectralnet._training import gradients
 from skspectralnet._validation import (
@@ -35,6 +32,7 @@ from skspectralnet._validation import (
     share,
 )
 
+_UNCOUNTED = " Rows of zeros, which have no cosine, are not counted."
 # The stages that callbacks are told of, those that have nothing to do included.
 _BATCH_STAGES = ("encoder", "metric learner", "spectral map", "alignment", "embedding")
 _GRAPH_STAGES = (
@@ -69,6 +67,11 @@ class Size(NamedTuple):
     components: Components
     learned: bool  # whether there is a metric learner
     device: object
+
+
+def uncounted(metric):
+    """What an error about too few rows says of those that have no part in the fit."""
+    return _UNCOUNTED if metric == "cosine" else ""
 
 
 class LearnedMap(NamedTuple):
@@ -218,34 +221,31 @@ class BaseSpectralNet(RowTransformer):
         if graph is not None:
             graph = checked_graph(graph, X.shape[0])
         self._check_combinations(whole)
-        rows = self._rows_to_learn_from(X, constraints, graph, rng)
-        known = constraints if rows is None else of_rows(constraints, rows)
         device = resolve_device(self.device)
+        rows = self._rows_to_learn_from(X, constraints, graph, rng)
         wanted = StageParameters(*(getattr(self, n) for n in StageParameters._fields))
-        learned = in_memory(X, rows)
-        distinct = distinct_rows(learned, groups_of(known))
-        fitted = fit_stages(learned, len(distinct.first), wanted, known, rng, fit_task)
-        stages, inputs, points = fitted.stages, *_standard(fitted)
-        if graph is None and 1 < len(distinct.first) < len(inputs):
-            inputs, points = _only(distinct, inputs, points)
-            known = of_distinct(known, *distinct)
-        components = self._components(learned.shape[0], constraints)
+        known = constraints if rows is None else of_rows(constraints, rows)
+        learned, every = in_memory(X, rows), graph is not None
+        told = told_rows(learned, wanted, known, rng, fit_task, every=every)
+        rows = told.rows if rows is None else rows[told.rows]
+        stages, inputs, points = told.stages, told.inputs, told.points
+        components = self._components(told.n_samples, constraints)
         size = Size(len(inputs), components, stages.metric_learner is not None, device)
         trainer = self._trainer(fit_task)
         with gradients(device):
             if whole:
                 task = self._graph_task(size, graph)
-                fit = _whole_graph.fit(inputs, points, task, known, trainer, rng)
+                fit = _whole_graph.fit(inputs, points, task, told.known, trainer, rng)
             else:
                 task = self._batch_task(size)
-                fit = _batch_graph.fit(inputs, points, task, known, trainer, rng)
+                fit = _batch_graph.fit(inputs, points, task, told.known, trainer, rng)
         kept = components.kept(fit.pairs.eigenvalues[: components.n_learned])
         learned_map = self._map(inputs, fit, components, kept)
         with fit_task.stage("embedding"):
             Z = _signed(X, stages, learned_map, self.device)
         return Spectral(
             Z=Z,
-            learned=slice(None) if rows is None else rows,
+            learned=rows,
             stages=stages,
             fit=fit,
             map=learned_map,
@@ -280,18 +280,16 @@ class BaseSpectralNet(RowTransformer):
         self.component_weights_ = found.map.diffusion.weights
 
     def _rows_to_learn_from(self, X, constraints, graph, rng):
-        """Random rows where `subsample` asks for them, of those that have a direction
-        where angles count; None for all."""
-        rows, n_samples = None, X.shape[0]
-        if graph is not None:
+        """Random rows where `subsample` asks for them; None for all."""
+        size, n_samples = self.subsample, X.shape[0]
+        if graph is not None or size is None or size >= n_samples:
             return None
-        if self.subsample is not None and self.subsample < n_samples:
-            rows = draw_rows(constraints, self.subsample, n_samples, rng)
-        if self.metric == "cosine":
-            directed = rows_that_differ_from_zero(X)
-            if 2 <= len(directed) < n_samples:
-                rows = directed if rows is None else np.intersect1d(rows, directed)
-        return rows
+        rows = np.arange(n_samples)
+        if self.metric == "cosine" and self.encoder in (None, "auto"):
+            directed = rows_that_differ_from_zero(X)  # the others will have no part
+            rows = directed if len(directed) >= 2 else rows
+        known, size = of_rows(constraints, rows), min(size, len(rows))
+        return rows[draw_rows(known, size, len(rows), rng)]
 
     def _check_combinations(self, whole):
         if self.init == "spectral" and not whole:
@@ -445,21 +443,6 @@ class BaseSpectralNet(RowTransformer):
         """The embedding of validated rows."""
         weights = self.component_weights_
         return _embedded(X, self._stages, self.network_, weights, self.device)
-
-
-def _standard(fitted):
-    """Inputs and points as Rows with centre and scale, one object for one array."""
-    inputs, points = fitted.inputs, fitted.points
-    input_rows = Rows(inputs, *center_and_scale(inputs))
-    if points is inputs:
-        return input_rows, input_rows
-    return input_rows, Rows(points, *center_and_scale(points))
-
-
-def _only(distinct, inputs, points):
-    """Inputs and points of distinct rows: copies would fill each other's lists."""
-    only = points.only(distinct)
-    return only if inputs is points else inputs.only(distinct), only
 
 
 def _signed(X, stages, learned_map, device):

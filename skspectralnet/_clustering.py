@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._alignment import Kept
 from skspectralnet._assignment import Centers, Mixture, fit_assignment, named_after
-from skspectralnet._base import BaseSpectralNet, Components
+from skspectralnet._base import BaseSpectralNet, Components, uncounted
 from skspectralnet._constraints import known_pairs
 from skspectralnet._defaults import (
     AUTO_CLUSTERS,
@@ -128,8 +128,10 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         [1]_. ``"code"`` needs a `metric_learner`.
     metric : {"euclidean", "cosine"}, default="euclidean"
         ``"cosine"`` divides each code by its length, before the metric learner, and
-        then takes Euclidean distances: for text and embeddings. A row of zeros has
-        no direction and no part in the fit; the map gives it an embedding and a label.
+        then takes Euclidean distances: for text and embeddings. A row whose code is
+        zeros has no direction and no part in what follows the encoder, nor in
+        `partial_fit`, but for edges that a `graph` gives it; the map gives it an
+        embedding and a label.
     affinity : str or callable, default="self_tuning"
         Weights of the graph; :math:`d_{ij}` is a distance, not squared.
 
@@ -439,13 +441,14 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             name = "subsample" if n_samples == self.subsample else "n_samples"
             raise ValueError(
                 f"{name}={n_samples} should be >= n_clusters={self.n_clusters}."
+                + uncounted(self.metric)
             )
         if self.n_components is None:
             return min(components_of(self.n_clusters), n_samples)
         if self.n_components > n_samples:
             raise ValueError(
                 f"n_components={self.n_components} eigenvectors cannot be found for "
-                f"n_samples={n_samples} rows."
+                f"n_samples={n_samples} rows.{uncounted(self.metric)}"
             )
         return self.n_components
 
@@ -473,7 +476,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         if centers:
             self.inertia_ = assignment.inertia
         self._landmarks = landmarks
-        self._counts = np.bincount(labels, minlength=self.n_clusters_)
+        self._counts = self._count(found, labels)
 
     def _find_clusters(self, found, constraints, rng):
         """The assignment of the rows learned from, its clusters named as labels are."""
@@ -519,23 +522,36 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         begins = not hasattr(self, "cluster_centers_")
         if begins:
             self.fit(X)
+        n_seen = getattr(self, "n_samples_seen_", len(self.labels_))
         X = validate_rows(self, X, reset=False)
-        drift, limit = self._share_outside(X), self._landmarks.limit(X.shape[0])
+        directed = self._stages.directed_rows(X)
+        told = X if directed is None else X[directed]
+        drift = self._share_outside(told)
+        limit = self._landmarks.limit(max(told.shape[0], 1))
         if not begins:
-            Z = self._embed(X)
-            self._assignment, self._counts = self._assignment.moved(Z, self._counts)
+            Z, n_seen = self._embed(X), n_seen + X.shape[0]
+            moving = Z if directed is None else Z[directed]
+            self._assignment, self._counts = self._assignment.moved(
+                moving, self._counts
+            )
             self.labels_ = self._assignment.labels(Z)
             centers = self._assignment.centers
             self.cluster_centers_ = centers.astype(self.cluster_centers_.dtype)
-        self.drift_, self.drift_limit_ = drift, limit
-        self.n_samples_seen_ = int(self._counts.sum())
+        self.drift_, self.drift_limit_, self.n_samples_seen_ = drift, limit, n_seen
         return self
 
     def _share_outside(self, X):
         """The share of validated rows outside of where those of the fit lay."""
         blocks = row_blocks(X.shape[0])
         rows = (self._stages.given(in_memory(X, block)) for block in blocks)
-        return sum(map(self._landmarks.count_outside, rows)) / X.shape[0]
+        n_outside = sum(map(self._landmarks.count_outside, rows))
+        return n_outside / max(X.shape[0], 1)
+
+    def _count(self, found, labels):
+        """Rows of each cluster, those without a part in the fit left out."""
+        if self.subsample is None or self.subsample >= len(labels):
+            labels = labels[found.learned]
+        return np.bincount(labels, minlength=self.n_clusters_)
 
     def _check_names(self, labels):
         if labels.max() >= self.n_clusters:

@@ -3,7 +3,7 @@
 from sklearn.utils import check_random_state
 
 from skspectralnet._alignment import Kept
-from skspectralnet._base import BaseSpectralNet, Components
+from skspectralnet._base import BaseSpectralNet, Components, uncounted
 from skspectralnet._constraints import known_pairs
 from skspectralnet._rows import validate_rows
 from skspectralnet._validation import at_least
@@ -56,8 +56,9 @@ class SpectralNetEmbedding(BaseSpectralNet):
         [1]_. ``"code"`` needs a `metric_learner`.
     metric : {"euclidean", "cosine"}, default="euclidean"
         ``"cosine"`` divides each code by its length, before the metric learner, and
-        then takes Euclidean distances: for text and embeddings. A row of zeros has
-        no direction and no part in the fit; the map gives it an embedding and a label.
+        then takes Euclidean distances: for text and embeddings. A row whose code is
+        zeros has no direction and no part in what follows the encoder, but for edges
+        that a `graph` gives it; the map gives it an embedding.
     affinity : str or callable, default="self_tuning"
         Weights of the graph; :math:`d_{ij}` is a distance, not squared.
 
@@ -304,7 +305,7 @@ class SpectralNetEmbedding(BaseSpectralNet):
         if n_learned > n_samples:
             raise ValueError(
                 f"n_components={self.n_components} eigenvectors cannot be found for "
-                f"n_samples={n_samples} rows."
+                f"n_samples={n_samples} rows.{uncounted(self.metric)}"
             )
         kept = Kept(n_learned, n_leading=n_learned)
         return Components(n_learned, n_learned, n_trivial, lambda eigenvalues: kept)

@@ -11,8 +11,17 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import has_fit_parameter
 
 from skspectralnet._autoencoder import Autoencoder
+from skspectralnet._constraints import groups_of, of_distinct, of_rows
 from skspectralnet._defaults import AUTO_WIDTH, learns_space
-from skspectralnet._rows import dense_rows
+from skspectralnet._rows import (
+    Rows,
+    center_and_scale,
+    dense_rows,
+    distinct_rows,
+    in_memory,
+    row_blocks,
+    rows_that_differ_from_zero,
+)
 from skspectralnet._siamese import SiameseEmbedding
 
 
@@ -45,6 +54,16 @@ class Stages(NamedTuple):
             X = _transformed(self.encoder, _floats(X), "encoder")
         return _unit_rows(X) if self.metric == "cosine" else X
 
+    def directed(self, codes):
+        """Numbers of the codes between which the metric is defined, ascending.
+
+        All but those of zeros by the cosine; None: all.
+        """
+        if self.metric != "cosine":
+            return None
+        rows = rows_that_differ_from_zero(codes)
+        return rows if len(rows) < codes.shape[0] else None
+
     def points_of(self, codes):
         """Where distances between codes are taken."""
         if self.metric_learner is None:
@@ -59,6 +78,16 @@ class Stages(NamedTuple):
         """What the network of the spectral map sees of validated rows."""
         return self.codes(X) if self.network_input == "code" else self.points(X)
 
+    def directed_rows(self, X):
+        """Numbers of the validated rows whose codes have a direction; None: all."""
+        if self.metric != "cosine":
+            return None
+        found = []
+        for block in row_blocks(X.shape[0]):
+            codes = self.codes(in_memory(X, block))
+            found.append(block.start + rows_that_differ_from_zero(codes))
+        return np.concatenate(found)
+
     def network_rows(self, X):
         """`inputs` as a dense float array, (n_samples, n_inputs)."""
         return dense_rows(self.inputs(X), slice(None))
@@ -70,6 +99,58 @@ class FittedStages(NamedTuple):
     stages: Stages
     inputs: object  # {ndarray, CSR} of shape (n_samples, n_inputs)
     points: object  # {ndarray, CSR} of shape (n_samples, n_points), often `inputs`
+    directed: object  # ndarray of row numbers, of at least 2; None: all
+
+    def only_directed(self):
+        """The same of the rows that have a direction."""
+        rows, inputs, points = self.directed, self.inputs, self.points
+        points = points[rows]
+        inputs = points if self.inputs is self.points else inputs[rows]
+        return FittedStages(self.stages, inputs, points, None)
+
+
+class Told(NamedTuple):
+    """What the spectral stage is told, each different row once."""
+
+    rows: object  # numbers of the rows that have a part, or a slice
+    n_samples: int  # of these
+    stages: Stages
+    inputs: Rows
+    points: Rows  # often `inputs`
+    known: object  # Constraints or None
+
+
+def told_rows(X, wanted, constraints, rng, fit_task, *, every):
+    """Fit the stages before the map; what they make of the rows, each once.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    wanted : StageParameters
+    constraints : Constraints or None
+    rng : RandomState
+    fit_task : FitTask
+    every : bool
+        Whether all rows stay, those without a direction and equal ones included: a
+        graph between them is given.
+
+    Returns
+    -------
+    Told
+    """
+    distinct, rows = distinct_rows(X, groups_of(constraints)), slice(None)
+    n_distinct = len(distinct.first)
+    fitted = fit_stages(X, n_distinct, wanted, constraints, rng, fit_task)
+    if fitted.directed is not None and not every:
+        rows, constraints = fitted.directed, of_rows(constraints, fitted.directed)
+        fitted = fitted.only_directed()
+        distinct = distinct_rows(X[rows], groups_of(constraints))
+    inputs, points = _standard(fitted)
+    n_samples = len(inputs)
+    if 1 < len(distinct.first) < n_samples and not every:
+        inputs, points = _only(distinct, inputs, points)
+        constraints = of_distinct(constraints, *distinct)
+    return Told(rows, n_samples, fitted.stages, inputs, points, constraints)
 
 
 def fit_stages(X, n_distinct, wanted, constraints, rng, fit_task):
@@ -99,16 +180,36 @@ def fit_stages(X, n_distinct, wanted, constraints, rng, fit_task):
                 _check_magnitude(floats)
             _fit_stage(encoder, floats, "encoder")
         codes = stages.codes(X)
-    shape = n_distinct, codes.shape[1]
+    directed, told = stages.directed(codes), codes
+    if directed is not None and len(directed) < 2:
+        directed = None
+    if directed is not None:
+        told, constraints = codes[directed], of_rows(constraints, directed)
+    shape = min(n_distinct, told.shape[0]), codes.shape[1]
     learner = _new_learner(shape, wanted, constraints, rng)
     stages = stages._replace(metric_learner=learner)
     with fit_task.stage("metric learner", fits=learner):
         if learner is not None:
             known = _known_to(learner, constraints)
-            _fit_stage(learner, codes, "metric_learner", **known)
+            _fit_stage(learner, told, "metric_learner", **known)
         points = stages.points_of(codes)
     inputs = codes if wanted.network_input == "code" else points
-    return FittedStages(stages, inputs, points)
+    return FittedStages(stages, inputs, points, directed)
+
+
+def _standard(fitted):
+    """Inputs and points as Rows with centre and scale, one object for one array."""
+    inputs, points = fitted.inputs, fitted.points
+    input_rows = Rows(inputs, *center_and_scale(inputs))
+    if points is inputs:
+        return input_rows, input_rows
+    return input_rows, Rows(points, *center_and_scale(points))
+
+
+def _only(distinct, inputs, points):
+    """Inputs and points of distinct rows: copies would fill each other's lists."""
+    only = points.only(distinct)
+    return only if inputs is points else inputs.only(distinct), only
 
 
 def _new_encoder(X, wanted, rng):

@@ -30,7 +30,8 @@ def some_rows(rng):
 
 
 def test_without_stages_rows_are_points(X):
-    stages, inputs, points = fitted(X)
+    stages, inputs, points, directed = fitted(X)
+    assert directed is None
     assert inputs is points is X
     assert stages.codes(X) is stages.points(X) is stages.inputs(X) is X
 
@@ -39,7 +40,7 @@ def test_without_stages_rows_are_points(X):
 @pytest.mark.parametrize("network_input", ["metric", "code"])
 def test_new_rows_go_the_way_of_the_fit(metric, network_input, X):
     both = {"encoder": PCA(3), "metric_learner": StandardScaler()}
-    stages, inputs, points = fitted(
+    stages, inputs, points, _ = fitted(
         X, metric=metric, network_input=network_input, **both
     )
     codes = PCA(3).fit_transform(X)
@@ -71,6 +72,29 @@ def test_auto_encoder_by_kind_of_rows(rng):
     for rows, params, expected in kinds:
         stages = fitted(rows, encoder="auto", **params).stages
         assert type(stages.encoder) is expected
+
+
+class Seen(StandardScaler):
+    """Keeps what it is fitted on."""
+
+    def fit(self, X, y=None):
+        self.seen_ = X
+        return super().fit(X, y)
+
+
+def test_a_learner_sees_the_codes_that_have_a_direction(X):
+    X[::3] = 0.0
+    params = {"metric": "cosine", "metric_learner": Seen()}
+    found = fitted(X, **params)
+    assert_array_equal(found.directed, np.flatnonzero(np.arange(60) % 3))
+    assert_array_equal(
+        found.stages.metric_learner.seen_, found.stages.codes(X)[found.directed]
+    )
+    assert len(found.points) == 60
+    only = found.only_directed()
+    assert only.inputs is only.points
+    assert_array_equal(only.points, found.points[found.directed])
+    assert fitted(X * (np.arange(60) == 1)[:, None], **params).directed is None
 
 
 class Told(TransformerMixin, BaseEstimator):

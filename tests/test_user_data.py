@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler, normalize
 
 from skspectralnet import (
     Autoencoder,
@@ -74,6 +74,95 @@ def test_empty_rows_among_those_to_learn_from(global_random_seed):
     labels = np.where(np.arange(200) % 4, -1, 0)  # of empty rows alone
     Z = model.fit_transform(X, partial_labels=labels)
     assert np.isfinite(Z).all()
+
+
+def documents(seed, share=0.3):
+    """Documents of three topics as counts of 30 words, their topics, who is empty."""
+    rng = np.random.RandomState(seed)
+    y = rng.randint(3, size=240)
+    X = rng.poisson(np.where(np.arange(30) // 10 == y[:, None], 2.0, 0.1)).astype(float)
+    empty = rng.uniform(size=len(X)) < share
+    X[empty] = 0.0
+    return X, y, ~X.any(axis=1)
+
+
+def words(X):
+    return X[:, :30]
+
+
+@pytest.mark.parametrize("network_input", ["code", "metric"])
+@pytest.mark.parametrize("neighbors_in", ["batch", "data"])
+def test_rows_that_an_encoder_makes_empty_join_nobody(
+    neighbors_in, network_input, global_random_seed
+):
+    """Documents of which author and date are known, and not a word of some."""
+    X, _, empty = documents(global_random_seed)
+    told = np.random.RandomState(global_random_seed).uniform(1.0, 2.0, size=(240, 2))
+    X = np.c_[X, told]
+    model = clustering(
+        metric="cosine",
+        encoder=FunctionTransformer(words),
+        metric_learner=QUICK,
+        network_input=network_input,
+        neighbors_in=neighbors_in,
+        init="spectral" if neighbors_in == "data" else "random",
+    )
+    without = clone(model).fit(X[~empty])
+    model.fit(X)
+    assert_allclose(model.cluster_centers_, without.cluster_centers_, atol=1e-9)
+    assert_array_equal(model.labels_[~empty], without.labels_)
+    assert model.loss_curve_ == without.loss_curve_
+    assert len(np.unique(model.labels_[empty])) == 1
+
+
+def test_a_learner_does_not_see_empty_rows_of_a_graph(global_random_seed):
+    X, y, empty = documents(global_random_seed)
+    graph = np.equal.outer(y, y) * 1.0
+    model = clustering(metric="cosine", metric_learner=QUICK, init="spectral")
+    model.fit(X, graph=graph)
+    seed = model.metric_learner_.random_state
+    alone = clone(QUICK).set_params(random_state=seed).fit(normalize(X[~empty]))
+    assert model.metric_learner_.loss_curve_ == alone.loss_curve_
+
+
+@pytest.mark.parametrize("size", [3, 30, 150])
+def test_a_sample_has_no_empty_rows(size, global_random_seed):
+    """Though these have labels, which come first, and are more than the sample."""
+    X, _, empty = documents(global_random_seed, share=0.7)
+    labels = np.where(empty, 0, -1)
+    sample = clustering(metric="cosine", subsample=size)
+    sample.fit(X, partial_labels=labels)
+    if size > (~empty).sum():
+        whole = clustering(metric="cosine").fit(X, partial_labels=labels)
+        assert_array_equal(sample.labels_, whole.labels_)
+    with pytest.raises(ValueError, match=r"n_clusters=151.* Rows of zeros, which"):
+        sample.set_params(n_clusters=151).fit(X)
+
+
+@pytest.mark.parametrize("n_rows", [1, 240])
+def test_empty_rows_of_a_stream_move_nothing(n_rows, global_random_seed):
+    X, _, empty = documents(global_random_seed)
+    model = clustering(metric="cosine").fit(X)
+    other = clustering(metric="cosine").fit(X[~empty])
+    for start in range(0, 240, n_rows):
+        rows = slice(start, start + n_rows)
+        model.partial_fit(X[rows])
+        if not empty[rows].all():
+            other.partial_fit(X[rows][~empty[rows]])
+    assert_allclose(model.cluster_centers_, other.cluster_centers_, atol=1e-12)
+    assert model.n_samples_seen_ == 480
+    assert model.partial_fit(X[empty]).drift_ == 0.0
+    assert len(model.labels_) == empty.sum()
+
+
+def test_empty_rows_are_not_drawn(global_random_seed):
+    X, _, empty = documents(global_random_seed)
+    model = clustering(metric="cosine").fit(X)
+    ax = Figure().add_subplot()
+    display = AffinityDisplay.from_estimator(model, X, ax=ax)
+    other = AffinityDisplay.from_estimator(model, X[~empty], ax=ax)
+    degrees = (np.sort(shown.affinity.sum(axis=0)) for shown in (display, other))
+    assert_array_equal(*degrees)
 
 
 # --- far from the origin

@@ -96,6 +96,7 @@ class AffinityDisplay:
           which equal rows count once. It is the graph of the fit if X has the same
           rows and `n_rows` takes all of them, and a coarser one of fewer rows.
 
+        Rows without a part in the fit, those of zeros by the cosine, are left out.
         Edges that labels or links have changed in `fit` are not shown.
 
         Parameters
@@ -210,8 +211,8 @@ def _rebuilt_graph(estimator, X):
         raise ValueError(
             "The model was fitted on a graph and does not keep it: pass graph=."
         )
-    points = fitted_points(estimator, X)
-    rows = Rows(points, *center_and_scale(points))
+    points, directed = fitted_points(estimator, X)
+    rows = Rows(points[directed], *center_and_scale(points[directed]))
     distinct = distinct_rows(rows.batch(slice(None)).astype(np.float32))
     kept = distinct.first
     if len(kept) < 2:
@@ -225,7 +226,8 @@ def _rebuilt_graph(estimator, X):
     many = distinct.multiplicities()
     if many is not None:
         affinity = repeated_affinity(affinity, many)
-    return to_numpy(affinity.apply(_tensor(np.eye(len(kept)), torch.float32))), kept
+    matrix = affinity.apply(_tensor(np.eye(len(kept)), torch.float32))
+    return to_numpy(matrix), directed[kept]
 
 
 def _affinity_of_rows(rows, kept, settings, n_neighbors):

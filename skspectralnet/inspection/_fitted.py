@@ -22,8 +22,21 @@ def fitted_with(estimator):
 
 
 def fitted_points(estimator, X):
-    """Map validated rows to the points between which distances are taken."""
-    return estimator._stages.points(X)
+    """Map validated rows to the points between which distances are taken.
+
+    Returns
+    -------
+    points : {ndarray, CSR} of shape (n_samples, n_points)
+    directed : ndarray of int
+        The rows that the metric can compare, as in the fit: by the cosine not those
+        of zeros, where two others are left.
+    """
+    stages = estimator._stages
+    codes = stages.codes(X)
+    directed = stages.directed(codes)
+    if directed is None or len(directed) < 2:
+        directed = np.arange(codes.shape[0])
+    return stages.points_of(codes), directed
 
 
 def first_component(estimator):
