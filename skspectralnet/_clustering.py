@@ -108,8 +108,9 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         after a gap in the spectrum vanish, those before it stay.
     encoder : {"auto", "autoencoder"}, transformer or None, default="auto"
         First stage, from rows to codes. ``"auto"``: rows of more than 50 columns
-        are reduced to 50 by PCA, or by TruncatedSVD where they are sparse or
-        ``metric="cosine"``; others stay as they are. ``"autoencoder"``: an
+        are reduced to 50 by PCA (of centred rows where they lie far from the origin),
+        or by TruncatedSVD where they are sparse or ``metric="cosine"``; others stay as
+        they are. ``"autoencoder"``: an
         :class:`Autoencoder` with default parameters. A scikit-learn transformer is
         cloned and fitted; its unset ``random_state`` is drawn from `random_state`. To
         set or search parameters of this stage (``encoder__noise``), pass

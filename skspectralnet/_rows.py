@@ -403,7 +403,9 @@ def standard_points(X, most_dense):
 
 
 def standardised(rows, most_dense=0):
-    """All rows of a :class:`Rows` for distances; sparse ones are not centred.
+    """All rows of a :class:`Rows` for distances.
+
+    Of sparse ones only the columns are centred in which every entry is stored.
 
     Parameters
     ----------
@@ -416,8 +418,21 @@ def standardised(rows, most_dense=0):
     {ndarray, CSR array} of shape (n_samples, n_features), float32
     """
     if sparse.issparse(rows.X) and rows.X.shape[1] > most_dense:
-        return sparse.csr_array((rows.X / rows.scale).astype(np.float32))
+        return sparse.csr_array(
+            (_nearer(rows.X, rows.center) / rows.scale).astype(np.float32)
+        )
     return rows.batch(slice(None)).astype(np.float32)
+
+
+def _nearer(X, center):
+    """A CSR matrix whose columns without a gap are centred, in float64."""
+    n_samples, n_features = X.shape
+    full = np.bincount(X.indices, minlength=n_features) == n_samples
+    if not full.any():
+        return X
+    X = X.astype(np.float64)  # a copy, except of float64
+    shifted = X.data - np.where(full, center, 0.0)[X.indices]
+    return sparse.csr_array((shifted, X.indices, X.indptr), shape=X.shape)
 
 
 class Rows:

@@ -6,7 +6,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.preprocessing import normalize
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.utils import check_array
 from sklearn.utils.validation import has_fit_parameter
 
@@ -23,6 +24,9 @@ from skspectralnet._rows import (
     rows_that_differ_from_zero,
 )
 from skspectralnet._siamese import SiameseEmbedding
+
+# Rows that say how far from the origin all of them are.
+_SAMPLE_ROWS = 1000
 
 
 class StageParameters(NamedTuple):
@@ -226,7 +230,18 @@ def _new_encoder(X, wanted, rng):
     # PCA subtracts the mean, which sparse rows and angles do not survive.
     if sparse.issparse(X) or wanted.metric == "cosine":
         return TruncatedSVD(width, random_state=seed)
-    return PCA(width, random_state=seed)
+    pca = PCA(width, random_state=seed)
+    return make_pipeline(StandardScaler(with_std=False), pca) if _is_far(X) else pca
+
+
+def _is_far(X):
+    """Whether squares of the entries lose the digits that tell rows apart.
+
+    PCA takes the covariance from them.
+    """
+    some = center_and_scale(X[:: -(-X.shape[0] // _SAMPLE_ROWS)])
+    precision = np.finfo(X.dtype if X.dtype.kind == "f" else np.float32).eps
+    return bool(np.max(np.abs(some.center)) > precision**-0.25 * some.scale)
 
 
 def _new_learner(shape, wanted, constraints, rng):

@@ -13,6 +13,7 @@ from skspectralnet._rows import (
     distinct_rows,
     in_memory,
     pulled_in,
+    standardised,
     validate_rows,
 )
 
@@ -279,3 +280,18 @@ def test_rows_beyond_the_reach_are_pulled_in(rng):
     # By hand: ten times the reach becomes 1 + ln 10 times it.
     assert_allclose(pulled_in([[40.0, 0.0]], 4.0), [[4.0 * (1 + np.log(10.0)), 0.0]])
     assert pulled_in(Z, None) is Z
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_columns_without_a_gap_are_centred_for_distances(dtype, rng):
+    X = rng.randint(1, 9, size=(30, 6)) * (rng.uniform(size=(30, 6)) < 0.5) * 64.0
+    X[:, 2] = 64.0 * rng.randint(1, 9, size=30)
+    X[:, 4] = 2.0**23 + 64.0 * rng.randint(9, size=30)
+    X, order = X.astype(dtype), rng.permutation(6)
+    rows = Rows(sparse.csr_array(X[:, order]), *center_and_scale(X[:, order]))
+    found = standardised(rows).toarray()
+    expected = rows.batch(slice(None))
+    apart = [Z[:, None] - Z[None, :] for Z in (found, expected)]
+    assert_allclose(*apart, atol=1e-6)
+    assert np.abs(found[:, order == 4]).max() < 10.0
+    assert standardised(rows).nnz <= np.count_nonzero(X)

@@ -181,6 +181,53 @@ def test_a_score_does_not_see_where_the_origin_is(shift, global_random_seed):
     assert_allclose(*purity, atol=0.02)
 
 
+def wide_blobs(seed):
+    """Blobs in 80 columns that no column tells apart alone."""
+    return make_blobs(
+        850, 80, centers=3, cluster_std=2.0, center_box=(-1.5, 1.5), random_state=seed
+    )
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shift"),
+    [(np.float64, 1e9), (np.float64, -1e10), (np.float32, 1e5), (np.float32, 1e6)],
+)
+def test_wide_rows_far_away_are_reduced_as_near_ones(dtype, shift, global_random_seed):
+    """Squares of the shift leave no digit for the covariance."""
+    X, y = wide_blobs(global_random_seed)
+    X = np.round(256.0 * X) / 256.0 * (16.0 if dtype == np.float32 else 1.0)
+    model = clustering(global_random_seed, max_iter=20).fit(X)
+    expected = adjusted_rand_score(y, model.labels_)
+    far = (X + shift).astype(dtype)
+    model.fit(far)
+    assert adjusted_rand_score(y, model.labels_) >= expected - 0.03
+    assert_array_equal(model.predict(far), model.labels_)
+    near = np.linalg.norm(model.encoder_.transform(far[:9]), axis=1)
+    assert (near < 1e3).all()
+
+
+@pytest.mark.parametrize("encoder", ["auto", None])
+def test_a_column_far_away_among_sparse_rows(encoder, global_random_seed):
+    """Seconds since 1970 beside counts of which most are zeros."""
+    X, y = wide_blobs(global_random_seed)
+    rng = np.random.RandomState(global_random_seed)
+    X *= rng.uniform(size=X.shape) < 0.7
+    X[:, 3] = rng.normal(size=len(X))
+    near, far = (sparse.csr_array(X + at * (np.arange(80) == 3)) for at in (0.0, 1.7e9))
+    params = {"encoder": encoder, "metric_learner": QUICK, "max_iter": 20}
+    found, purity, scores = [], [], []
+    for rows in (near, far):
+        model = clustering(global_random_seed, **params).fit(rows)
+        found.append(adjusted_rand_score(y, model.labels_))
+        scores.append(model.score(rows))
+        ax = Figure().add_subplot()
+        display = NeighborPurityDisplay.from_estimator(model, rows, labels=y, ax=ax)
+        purity.append(display.purity)
+    assert_allclose(*purity, atol=0.02)
+    assert found[1] >= found[0] - 0.1
+    assert scores[1] >= scores[0] - 0.1
+
+
 # --- entries given twice
 
 
