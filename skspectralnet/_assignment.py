@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import qr, svd
@@ -270,28 +271,59 @@ class Mixture:
         return self.probabilities(Z).argmax(axis=1)
 
 
-def named_after(assignment, Z, labels):
-    """The clusters numbered like the labels of some rows.
+class Named(NamedTuple):
+    """Clusters and the label of each."""
+
+    assignment: object  # Centers, Rotation or Mixture
+    names: np.ndarray  # (n_clusters,), int64, ascending
+
+
+def named_after(assignment, clusters, labels):
+    """The clusters named like the labels of some rows.
 
     Labels and clusters are matched one to one so that most labelled rows agree
-    (the Hungarian method; Kuhn, 1955); other clusters take the numbers left.
+    (the Hungarian method; Kuhn, 1955). The other clusters, those matched with a label
+    of which they hold no row among them, take the least numbers that are no labels,
+    the largest cluster first.
 
     Parameters
     ----------
     assignment : Centers, Rotation or Mixture
-    Z : ndarray of shape (n_samples, n_components)
-    labels : ndarray of int of shape (n_samples,)
-        -1 where unknown.
+    clusters : ndarray of int of shape (n_labelled,)
+        Those of these rows, by the assignment.
+    labels : ndarray of int of shape (n_labelled,)
+        Of at least 0.
 
     Returns
     -------
-    Centers, Rotation or Mixture
+    Named
+        In the order of the names. A label without a cluster, of which one warning
+        tells, names none.
     """
     n_clusters = len(assignment.centers)
-    known = (labels >= 0) & (labels < n_clusters)  # fewer clusters may be found
-    counts = np.zeros((n_clusters, n_clusters))
-    np.add.at(counts, (labels[known], assignment.labels(Z[known])), 1)
-    return assignment.take(linear_sum_assignment(counts, maximize=True)[1])
+    classes, codes = np.unique(labels, return_inverse=True)
+    counts = np.zeros((len(classes), n_clusters))
+    np.add.at(counts, (codes, clusters), 1)
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    agree = counts[rows, columns] > 0
+    names = np.full(n_clusters, -1)
+    names[columns[agree]] = classes[rows[agree]]
+    unused = np.setdiff1d(np.arange(n_clusters + len(classes)), classes)
+    names[names < 0] = unused[: np.count_nonzero(names < 0)]
+    _warn_of_lost(np.setdiff1d(classes, names), len(classes))
+    order = np.argsort(names)
+    return Named(assignment.take(order), names[order])
+
+
+def _warn_of_lost(lost, n_classes):
+    if len(lost):
+        some = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
+        warnings.warn(
+            f"{len(lost)} of the {n_classes} labels in partial_labels got no cluster "
+            f"({some}): their rows lie in the clusters of others.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
 
 
 def _by_size(assignment, Z):

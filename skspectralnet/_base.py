@@ -171,10 +171,10 @@ class BaseSpectralNet(RowTransformer):
         y : Ignored
             Present for API consistency; callbacks are given it.
         partial_labels : array-like of int of shape (n_samples,), default=None
-            Label of each row from 0, -1 where it is unknown. Whatever their distance
-            and their neighbours say, rows with the same label attract each other in
-            a learned space and get weight 1 in a graph, rows with different ones
-            repel each other and get weight 0.
+            Label of each row, any number from 0; -1, NaN or None where it is unknown.
+            Whatever their distance and their neighbours say, rows with the same label
+            attract each other in a learned space and get weight 1 in a graph, rows
+            with different ones repel each other and get weight 0.
         must_link, cannot_link : array-like of int of shape (n_pairs, 2), default=None
             Pairs of row numbers that belong together, or do not. Row numbers are those
             of the X of this call: they cannot be sliced in cross-validation.

@@ -9,7 +9,13 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._alignment import Kept
-from skspectralnet._assignment import Centers, Mixture, fit_assignment, named_after
+from skspectralnet._assignment import (
+    Centers,
+    Mixture,
+    Named,
+    fit_assignment,
+    named_after,
+)
 from skspectralnet._base import BaseSpectralNet, Components, uncounted
 from skspectralnet._constraints import known_pairs
 from skspectralnet._defaults import (
@@ -92,12 +98,13 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     ----------
     n_clusters : int or "auto", default=8
         Number of clusters. ``"auto"``: from 2 to 30, where the largest gap of the
-        learned eigenvalues is, `eigengaps_`.
+        learned eigenvalues is, `eigengaps_`; at least as many as there are different
+        labels.
     n_components : int, default=None
         Number of eigenvectors, the trivial (constant) one included; may be less or
         more than the clusters. None: 1.3 `n_clusters`, rounded up. With
         ``n_clusters="auto"`` the number learned, of which as many are kept as the
-        clusters found need; None: 31.
+        clusters found need; None: 31, or more for more than 23 different labels.
     diffusion_time : float or "auto", default="auto"
         Time t >= 0 of the diffusion: component i is multiplied by
         :math:`\max(0, 1 - \lambda_i)^t`, its `component_weights_`, with
@@ -247,10 +254,16 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     ----------
     labels_ : ndarray of shape (n_samples,), int64
         Cluster of each row of `fit`, from 0, the largest cluster first (by the rows
-        learned from); what `predict` gives for the same rows.
+        learned from); what `predict` gives for the same rows. With `partial_labels`
+        the numbers given, see `classes_`.
     n_clusters_ : int
         Clusters found: fewer than `n_clusters`, with a warning, where the rows have
         too few distinct embeddings or a cluster is left without rows.
+    classes_ : ndarray of shape (`n_clusters_`,), int64
+        The numbers in `labels_`, ascending: ``classes_[i]`` is the cluster of row i of
+        `cluster_centers_` and of column i of `predict_proba`. Clusters that were
+        matched with a partial label have its number, others the least numbers that are
+        no label: 0, 1, 2 and so on where there are none.
     cluster_centers_ : ndarray of shape (`n_clusters_`, n_components)
         Centres in the embedding, the space of `transform`: of k-means, of the
         Gaussians, or the means of the clusters of ``"cluster_qr"``.
@@ -426,10 +439,10 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     def _components(self, n_samples, constraints):
         if self.n_clusters == "auto":
             # At least as many as there are labels.
-            n_least = 1
-            if constraints is not None:
-                n_least = max(1, int(constraints.labels.max()) + 1)
-            wanted = self.n_components or MOST_CLUSTERS + 1
+            n_least = max(1, 0 if constraints is None else constraints.n_labels)
+            wanted = self.n_components
+            if wanted is None:
+                wanted = max(MOST_CLUSTERS + 1, components_of(n_least))
             kept = partial(_kept_by_gap, n_least)
             return Components(min(wanted, n_samples), AUTO_CLUSTERS, 0, kept)
         n_learned = self._n_learned(n_samples)
@@ -460,16 +473,17 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         X = validate_rows(self, X, reset=True)
         constraints = known_pairs(X.shape[0], **known)
         if constraints is not None and self.n_clusters != "auto":
-            self._check_names(constraints.labels)
+            self._check_number(constraints.n_labels)
         rng = check_random_state(self.random_state)
         found = self._spectral(X, graph, constraints, rng, fit_task)
         with fit_task.stage("clusters"):
-            assignment = self._find_clusters(found, constraints, rng)
-            labels = assignment.labels(found.Z)
+            assignment, names = self._find_clusters(found, constraints, rng)
+            clusters = assignment.labels(found.Z)
             centers = isinstance(assignment, Centers)
             landmarks = _landmarks(X, found) if centers else None
         self._store(found)
-        self._assignment, self.labels_ = assignment, labels
+        self._assignment, self.classes_ = assignment, names
+        self.labels_ = names[clusters]
         self.cluster_centers_ = assignment.centers.astype(found.Z.dtype, copy=False)
         self.n_clusters_ = len(self.cluster_centers_)
         if found.kept.gaps is not None:
@@ -477,10 +491,10 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         if centers:
             self.inertia_ = assignment.inertia
         self._landmarks = landmarks
-        self._counts = self._count(found, labels)
+        self._counts = self._count(found, clusters)
 
     def _find_clusters(self, found, constraints, rng):
-        """The assignment of the rows learned from, its clusters named as labels are."""
+        """The clusters of the rows learned from, Named as the labels are."""
         assignment = fit_assignment(
             found.Z[found.learned],
             found.kept.n_leading,
@@ -488,9 +502,11 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             n_init=self.n_init,
             random_state=rng,
         )
-        if constraints is None or constraints.labels.max() < 0:
-            return assignment
-        return named_after(assignment, found.Z, constraints.labels)
+        if constraints is None or not constraints.n_labels:
+            return Named(assignment, np.arange(len(assignment.centers)))
+        known = constraints.labels >= 0
+        clusters = assignment.labels(found.Z[known])
+        return named_after(assignment, clusters, constraints.labels[known])
 
     @available_if(_has_centers)
     @np.errstate(under="ignore")
@@ -535,7 +551,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             self._assignment, self._counts = self._assignment.moved(
                 moving, self._counts
             )
-            self.labels_ = self._assignment.labels(Z)
+            self.labels_ = self.classes_[self._assignment.labels(Z)]
             centers = self._assignment.centers
             self.cluster_centers_ = centers.astype(self.cluster_centers_.dtype)
         self.drift_, self.drift_limit_, self.n_samples_seen_ = drift, limit, n_seen
@@ -548,18 +564,18 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         n_outside = sum(map(self._landmarks.count_outside, rows))
         return n_outside / max(X.shape[0], 1)
 
-    def _count(self, found, labels):
+    def _count(self, found, clusters):
         """Rows of each cluster, those without a part in the fit left out."""
-        if self.subsample is None or self.subsample >= len(labels):
-            labels = labels[found.learned]
-        return np.bincount(labels, minlength=self.n_clusters_)
+        if self.subsample is None or self.subsample >= len(clusters):
+            clusters = clusters[found.learned]
+        return np.bincount(clusters, minlength=self.n_clusters_)
 
-    def _check_names(self, labels):
-        if labels.max() >= self.n_clusters:
+    def _check_number(self, n_labels):
+        if n_labels > self.n_clusters:
             raise ValueError(
-                f"partial_labels has the label {labels.max()}, but the clusters of "
-                f"n_clusters={self.n_clusters} are numbered from 0 to "
-                f"{self.n_clusters - 1}. Raise n_clusters or number the labels from 0."
+                f"partial_labels has {n_labels} different labels, more than "
+                f"n_clusters={self.n_clusters}: expected a cluster for each. Raise "
+                "n_clusters, and use -1 where the label is unknown."
             )
 
     @np.errstate(under="ignore")
@@ -573,11 +589,11 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         Returns
         -------
         labels : ndarray of shape (n_samples,), int64
-            In the numbering of `labels_`. After ``assign_labels="kmeans"``
-            ``argmin ||transform(X) - cluster_centers_||``.
+            Of `classes_`, as in `labels_`. After ``assign_labels="kmeans"``
+            ``classes_[argmin ||transform(X) - cluster_centers_||]``.
         """
         check_is_fitted(self)
-        return self._assign(validate_rows(self, X, reset=False))
+        return self.classes_[self._clusters(validate_rows(self, X, reset=False))]
 
     @available_if(_has_probabilities)
     @np.errstate(under="ignore")
@@ -595,14 +611,15 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, `n_clusters_`), float64
-            Rows sum to 1; the largest entry is that of `predict`.
+            Columns in the order of `classes_`. Rows sum to 1; the largest entry is
+            that of `predict`.
         """
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False)
         return self._assignment.probabilities(self._embed(X))
 
-    def _assign(self, X):
-        """The labels of validated rows."""
+    def _clusters(self, X):
+        """The clusters of validated rows: places in `classes_`."""
         return self._assignment.labels(self._embed(X))
 
     @np.errstate(under="ignore")
@@ -657,4 +674,4 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         many = distinct.multiplicities()
         if many is not None:
             graph = repeated_graph(graph, many)
-        return modularity(graph, self._assign(X)[distinct.first])
+        return modularity(graph, self._clusters(X)[distinct.first])

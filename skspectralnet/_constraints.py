@@ -1,5 +1,7 @@
 """What is known about pairs of rows: labels of some of them, links, their closure."""
 
+from numbers import Integral, Real
+
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
@@ -43,8 +45,8 @@ class Constraints:
         self._links = links
         self._linked = np.stack(links.nonzero())  # (2, n_links), row by row
         self._link_places = self._places_of_links()
-        n_labelled = len(self._labelled)
-        self._n_apart = n_labelled * (n_labelled - 1) + len(self._link_places)
+        self.n_labels = len(self._labelled)  # each label is of one group
+        self._n_apart = self.n_labels * (self.n_labels - 1) + len(self._link_places)
 
     def _places_of_links(self):
         """Where the links stand in the list of all ordered pairs apart, row by row."""
@@ -149,8 +151,8 @@ def known_pairs(n_samples, partial_labels=None, must_link=None, cannot_link=None
     Parameters
     ----------
     n_samples : int
-    partial_labels : array-like of int of shape (n_samples,) or None
-        -1 where the label is unknown.
+    partial_labels : array-like of shape (n_samples,) or None
+        Whole numbers, as in :func:`checked_labels`.
     must_link, cannot_link : array-like of int of shape (n_pairs, 2) or None
         Row numbers.
 
@@ -264,32 +266,88 @@ def _renumbered(constraints, labels, places):
 
 
 def checked_labels(partial_labels, n_samples):
-    """Partial labels as an array of integers, -1 everywhere for None."""
+    """Partial labels as an array of int64, -1 where they are unknown.
+
+    Parameters
+    ----------
+    partial_labels : array-like of shape (n_samples,) or None
+        Whole numbers of at least 0, of any type. -1, NaN, None, pandas.NA and masked
+        entries are unknown ones; None in the place of all says so of each.
+    n_samples : int
+
+    Returns
+    -------
+    ndarray of int64 of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If there are not as many as rows, or one is no such number.
+    """
     if partial_labels is None:
         return np.full(n_samples, _UNKNOWN)
-    labels = column_or_1d(partial_labels)
-    if len(labels) != n_samples:
+    given, unknown = _given_and_unknown(partial_labels)
+    if len(given) != n_samples:
         raise ValueError(
-            f"partial_labels has {len(labels)} entries for {n_samples} rows of X: "
+            f"partial_labels has {len(given)} entries for {n_samples} rows of X: "
             "expected one for each row, -1 where the label is unknown."
         )
-    whole = labels.dtype.kind in "iub" or (
-        labels.dtype.kind == "f"
-        and np.array_equal(labels, np.round(labels))
-        and np.max(np.abs(labels), initial=0.0) < 2.0**53
-    )
+    labels = np.full(n_samples, _UNKNOWN)
+    labels[~unknown] = _whole_numbers(given[~unknown])
+    return labels
+
+
+def _given_and_unknown(partial_labels):
+    """Labels as an array of their own type, and which of them are missing."""
+    given = column_or_1d(partial_labels)
+    unknown = np.zeros(len(given), dtype=bool)
+    if np.ma.isMaskedArray(partial_labels):
+        unknown = np.ma.getmaskarray(partial_labels).ravel()
+    if given.dtype.kind == "f":
+        unknown = unknown | np.isnan(given)
+    elif given.dtype.kind == "O":
+        unknown = unknown | np.array([_is_missing(v) for v in given], dtype=bool)
+    return given, unknown
+
+
+def _is_missing(value):
+    """Whether it is None, NaN or pandas.NA: this one has to do without pandas."""
+    if isinstance(value, Real):
+        return bool(value != value)
+    return value is None or type(value).__name__ == "NAType"
+
+
+def _whole_numbers(values):
+    """Labels of which none is missing as int64, checked."""
+    if values.dtype.kind == "O" and all(isinstance(v, Real) for v in values):
+        values = np.array(values.tolist())
+    kind = values.dtype.kind
+    if kind == "f":
+        whole = bool(np.all(np.isfinite(values) & (values == np.round(values))))
+    elif kind == "O":
+        whole = all(isinstance(v, Integral) for v in values)  # too large for int64
+    else:
+        whole = kind in "iub"
     if not whole:
+        hint = " sklearn.preprocessing.LabelEncoder numbers words."
         raise ValueError(
             "partial_labels must be integers, -1 where the label is unknown; got "
-            f"values of type {labels.dtype}."
+            f"values of type {values.dtype}.{hint if kind in 'OSTU' else ''}"
         )
-    labels = labels.astype(np.int64)
-    if labels.min(initial=0) < _UNKNOWN:
+    ends = (np.min(values, initial=0), np.max(values, initial=0))
+    least, most = (np.asarray(end).item() for end in ends)  # of Python: no overflow
+    if least < _UNKNOWN:
         raise ValueError(
             "partial_labels must be at least 0, or -1 where the label is unknown; got "
-            f"{labels.min()}."
+            f"{least}."
         )
-    return labels
+    bits = 53 if kind == "f" else 63  # floats skip integers from there on
+    if most >= 2**bits:
+        raise ValueError(
+            f"partial_labels must be below 2**{bits} where they are {values.dtype}; "
+            f"got {most}."
+        )
+    return values.astype(np.int64)
 
 
 def _checked_links(links, n_samples, name):

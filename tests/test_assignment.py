@@ -11,7 +11,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.manifold import spectral_embedding
 from sklearn.metrics import adjusted_rand_score
 
-from skspectralnet._assignment import Centers, Mixture, Rotation, fit_assignment
+from skspectralnet._assignment import (
+    Centers,
+    Mixture,
+    Rotation,
+    fit_assignment,
+    named_after,
+)
 
 WAYS = {"kmeans": Centers, "cluster_qr": Rotation, "mixture": Mixture}
 each = pytest.mark.parametrize("how", WAYS)
@@ -181,6 +187,75 @@ def test_every_cluster_has_rows(how, seed):
         assert len(sizes) == len(assignment.centers) <= n_clusters
         assert (sizes > 0).all()
         assert (np.diff(sizes) <= 0).all()
+
+
+# --- names
+
+
+def named(clusters, labels, n_clusters):
+    """Names of clusters whose centres are their numbers, and the centres with them."""
+    centers = Centers(np.arange(n_clusters)[:, None] * 1.0, 0.0)
+    found = named_after(centers, np.array(clusters), np.array(labels))
+    return found.names.tolist(), found.assignment.centers.ravel().tolist()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("clusters", "labels", "expected"),
+    [
+        ([0, 1, 2], [1, 2, 0], [(0, 2), (1, 0), (2, 1), (3, 3)]),
+        ([0, 1, 2], [20, 30, 10], [(0, 3), (10, 2), (20, 0), (30, 1)]),
+        # 0, 2 and 5 are labels: the cluster without one is the least other number.
+        ([3, 1, 2], [0, 2, 5], [(0, 3), (1, 0), (2, 1), (5, 2)]),
+        ([0, 3], [10**12, 1], [(0, 1), (1, 3), (2, 2), (10**12, 0)]),
+        # The larger of two clusters without a label has the lesser number.
+        ([2], [0], [(0, 2), (1, 0), (2, 1), (3, 3)]),
+        # Cluster 0 has most rows of both, but most agree where it is 7: 3 + 1 > 2 + 1.
+        (
+            [0, 0, 0, 0, 0, 1, 2],
+            [7, 7, 7, 4, 4, 4, 7],
+            [(0, 2), (1, 3), (4, 1), (7, 0)],
+        ),
+    ],
+)
+def test_names_by_hand(clusters, labels, expected):
+    names, centers = named(clusters, labels, 4)
+    assert list(zip(names, centers, strict=True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("clusters", "labels", "n_clusters", "expected", "lost"),
+    [
+        # All rows of 2 are in the cluster of 0; the other cluster is not 2.
+        ([0, 0, 0], [0, 0, 2], 2, [0, 1], "1 of the 2 .*[(]2[)]"),
+        ([0, 0, 0], [0, 0, 1], 2, [0, 2], "1 of the 2 .*[(]1[)]"),
+        # As matched by numbers of rows alone, all of cluster 1, label 0, would be 1.
+        ([0] * 12 + [1] * 5, [0] * 9 + [1] * 3 + [0] * 5, 2, [0, 2], "[(]1[)]"),
+        # Fewer clusters than labels, and more labels than are written out.
+        ([0, 0, 0], [5, 5, 3], 1, [5], "1 of the 2 .*[(]3[)]"),
+        ([0] * 8, [9, 9, 0, 1, 2, 3, 4, 5], 1, [9], "6 of .*0, 1, 2, 3, 4, [.]{3}[)]"),
+    ],
+)
+def test_the_number_of_a_label_without_a_cluster_is_that_of_none(
+    clusters, labels, n_clusters, expected, lost
+):
+    with pytest.warns(ConvergenceWarning, match=f"labels in .* got no cluster|{lost}"):
+        names, _ = named(clusters, labels, n_clusters)
+    assert names == expected
+
+
+def test_as_many_rows_agree_whatever_the_labels_are(rng):
+    clusters, labels = rng.randint(6, size=80), np.arange(80) % 4
+    agreeing = []
+    for numbers in ([0, 1, 2, 3], [3, 2, 0, 1], [50, 7, 10**15, 0]):
+        given = np.array(numbers)[labels]
+        names, centers = named(clusters, given, 6)
+        assert set(numbers) < set(names)
+        assert [n for n in names if n not in numbers] == (
+            [1, 2] if 7 in names else [4, 5]
+        )
+        agreeing.append(np.sum(np.array(names)[np.argsort(centers)][clusters] == given))
+    assert len(set(agreeing)) == 1
 
 
 # --- k-means

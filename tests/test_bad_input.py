@@ -145,6 +145,7 @@ QUICK = SiameseEmbedding(3, hidden_layer_sizes=(32,), max_iter=15)
 SOME = np.full(90, -1)
 for _label in range(3):
     SOME[np.flatnonzero(_label == Y)[:3]] = _label
+GAPS = np.where(SOME < 0, -1, np.array([2, 10**12, 5])[SOME])
 SAME = [np.flatnonzero(_label == Y)[:2].tolist() for _label in range(3)]
 OTHER = [[SAME[0][0], SAME[1][0]], [SAME[1][1], SAME[2][1]]]
 KNOWLEDGE = ("partial_labels", "must_link", "cannot_link", "graph")
@@ -583,17 +584,24 @@ BOTH = [
         {"partial_labels": Y / 2},
         Raises(ValueError, "partial_labels must be integers"),
     ),
+    ("labels with gaps", X, {"partial_labels": GAPS}, Works()),
+    (
+        "labels as objects",
+        X,
+        {"partial_labels": [None if v < 0 else v for v in GAPS]},
+        Works(),
+    ),
     (
         "labels in words",
         X,
         {"partial_labels": np.array(["a", "b", "c"])[Y]},
-        Raises(ValueError, "partial_labels must be integers"),
+        Raises(ValueError, "partial_labels must be integers.* LabelEncoder"),
     ),
     (
-        "a label NaN",
+        "unknown labels NaN",
         X,
-        {"partial_labels": np.where(Y == 1, np.nan, Y)},
-        Raises(ValueError, "partial_labels must be integers"),
+        {"partial_labels": np.where(SOME < 0, np.nan, SOME)},
+        Works(),
     ),
     (
         "contradictory links",
@@ -706,10 +714,10 @@ BOTH = [
 CLUSTERING = [
     ("no cluster", X, {"n_clusters": 0}, Raises(ValueError, INVALID)),
     (
-        "a label beyond the clusters",
+        "more labels than clusters",
         X,
-        {"partial_labels": np.where(Y == 2, 3, Y)},
-        Raises(ValueError, "label 3, but .* n_clusters=3 .*from 0 to 2"),
+        {"partial_labels": np.where(SOME < 0, 7, SOME)},
+        Raises(ValueError, "4 different labels, more than n_clusters=3"),
     ),
     (
         "one cluster, labelled",
@@ -723,6 +731,12 @@ CLUSTERING = [
         "auto clusters of labels",
         X,
         {"n_clusters": "auto", "partial_labels": Y},
+        Works(),
+    ),
+    (
+        "auto clusters of labels with gaps",
+        X,
+        {"n_clusters": "auto", "partial_labels": GAPS},
         Works(),
     ),
     ("auto clusters of four rows", X[:4], {"n_clusters": "auto"}, Works(finds=False)),
@@ -949,12 +963,13 @@ def check_usable(model, rows):
     if isinstance(model, SpectralNetClustering):
         labels = model.labels_
         assert labels.dtype == np.int64
-        assert_array_equal(np.unique(labels), np.arange(model.n_clusters_))
+        assert_array_equal(np.unique(labels), model.classes_)
+        assert model.cluster_centers_.shape == (model.n_clusters_, Z.shape[1])
         assert_array_equal(model.predict(rows), labels)
         if hasattr(model, "predict_proba"):
             shares = model.predict_proba(rows)
             assert shares.shape == (len(labels), model.n_clusters_)
-            assert_array_equal(shares.argmax(axis=1), labels)
+            assert_array_equal(model.classes_[shares.argmax(axis=1)], labels)
     else:
         assert_array_equal(model.embedding_, Z)
 

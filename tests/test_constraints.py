@@ -184,11 +184,20 @@ def test_contradictions(known, text):
         ([], "partial_labels has 0 entries"),
         ([0, -2, 1, 1], "at least 0, or -1 .*got -2"),
         ([0.5, 0, 1, 1], "must be integers.*float64"),
-        ([np.nan, 0, 1, 1], "must be integers.*float64"),
+        ([np.nan, 0.5, 1, 1], "must be integers.*float64"),
         ([np.inf, 0, 1, 1], "must be integers"),
-        ([1e300, 0, 1, 1], "must be integers"),
-        (["a", "b", "a", "b"], "must be integers"),
-        ([None, 0, 1, 1], "must be integers.*object"),
+        ([-np.inf, 0, 1, 1], "must be integers"),
+        ([1e300, 0, 1, 1], r"below 2\*\*53 .*float64; got 1e\+300"),
+        ([-1e300, 0, 1, 1], "at least 0"),
+        ([2**53, 0, 1, np.nan], r"below 2\*\*53"),
+        (np.array([2**63, 0, 1, 1], dtype=np.uint64), r"below 2\*\*63 .*uint64"),
+        ([2**64, None, 1, 1], r"below 2\*\*63"),
+        (np.array([-128, -1, 0, 1], dtype=np.int8), "at least 0, .*got -128"),
+        (["a", "b", "a", "b"], "must be integers.*LabelEncoder"),
+        (["a", None, "b", "b"], "must be integers.*object.*LabelEncoder"),
+        ([None, 0.5, 1, 1], "must be integers.*float64"),
+        (np.zeros(4, dtype="datetime64[D]"), "must be integers.*datetime64"),
+        (np.zeros(4, dtype="timedelta64[D]"), "must be integers.*timedelta64"),
         ([[0, 1], [1, 0], [0, 0], [1, 1]], "1d array"),
     ],
 )
@@ -202,6 +211,13 @@ def test_bad_labels(labels, text):
     [
         [0.0, -1.0, 2.0],
         np.array([0, -1, 2], dtype=np.int8),
+        [0.0, np.nan, 2.0],
+        np.array([0.0, np.nan, 2.0], dtype=np.float16),
+        [0, None, 2.0],
+        np.array([np.int8(0), np.nan, 2], dtype=object),
+        np.ma.array([0, 1, 2], mask=[False, True, False]),
+        np.ma.array([0.0, np.nan, 2.0], mask=False),
+        np.ma.array([[0], [1], [2]], mask=[[0], [1], [0]]),
         np.array([[0], [-1], [2]]),
         (0, -1, 2),
     ],
@@ -211,6 +227,29 @@ def test_labels_of_other_types(labels):
     found = checked_labels(labels, 3)
     assert found.dtype == np.int64
     assert found.tolist() == [0, -1, 2]
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "UInt8", "Float64", "category", object])
+def test_labels_of_a_table(dtype):
+    pandas = pytest.importorskip("pandas")
+    missing = pandas.NA if dtype is object else None
+    labels = pandas.Series([0, missing, 2], dtype=dtype)
+    assert checked_labels(labels, 3).tolist() == [0, -1, 2]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint64, np.int8, bool, object])
+def test_labels_keep_their_numbers(dtype):
+    most = 1 if dtype is bool else 2**62 if dtype is object else np.iinfo(dtype).max
+    most = min(most, 2**63 - 1)
+    found = checked_labels(np.array([0, most, 1], dtype=dtype), 3)
+    assert found.dtype == np.int64
+    assert found.tolist() == [0, most, 1]
+
+
+@pytest.mark.parametrize("unknown", [None, np.nan, -1])
+def test_labels_all_unknown(unknown):
+    assert checked_labels([unknown] * 3, 3).tolist() == [-1, -1, -1]
+    assert known_pairs(3, [unknown] * 3) is None
 
 
 def test_no_labels():

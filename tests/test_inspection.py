@@ -621,6 +621,25 @@ def test_purity_of_separate_clusters_and_of_random_labels(global_random_seed, ne
     assert_allclose(display.purity, display.at_random)
 
 
+def test_displays_show_the_labels_that_were_given(global_random_seed, new_axes):
+    X, y = rows(global_random_seed)
+    y = np.array([30, 10**12, 10])[y]
+    model = clone(clustering(global_random_seed)).fit(X, partial_labels=y)
+    purity = NeighborPurityDisplay.from_estimator(model, X, ax=new_axes())
+    assert_array_equal(purity.clusters, model.classes_)
+    assert_array_equal(purity.purity, 1.0)
+    affinity = AffinityDisplay.from_estimator(model, X, ax=new_axes())
+    assert_array_equal(affinity.labels, y)
+    spectrum = EigenvaluesDisplay.from_estimator(model, ax=new_axes())
+    assert spectrum.n_clusters == 3
+    points = EmbeddingDisplay.from_estimator(model, X, ax=new_axes())
+    names = [str(name) for name in model.classes_]
+    assert [text.get_text() for text in points.legend_.get_texts()] == names
+    for display in (purity, affinity):
+        ticks = [text.get_text() for text in display.ax_.get_xticklabels()]
+        assert ticks == names
+
+
 def test_purity_in_the_embedding(global_random_seed, new_axes):
     X, _ = rows(global_random_seed)
     model = clustering(global_random_seed)

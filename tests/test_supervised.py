@@ -1,16 +1,18 @@
 """Labels and links given to the spectral estimators: what they change, and routing."""
 
 import functools
+import pickle
+import warnings
 
 import numpy as np
 import pytest
 import sklearn
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
-from sklearn.exceptions import UnsetMetadataPassedError
+from sklearn.exceptions import ConvergenceWarning, UnsetMetadataPassedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV, KFold, cross_validate
 from sklearn.pipeline import make_pipeline
@@ -98,6 +100,161 @@ def test_one_labelled_row_names_its_cluster(blobs):
     for name in range(3):
         labels[row] = name
         assert (model().fit(X, partial_labels=labels).labels_[y == 1] == name).all()
+
+
+@pytest.mark.parametrize("n_clusters", [3, "auto"])
+@pytest.mark.parametrize("how", ["kmeans", "cluster_qr", "mixture"])
+@pytest.mark.parametrize("names", [[10, 20, 30], [5, 0, 2], [310, 10**12, 101]])
+def test_any_numbers_are_kept(names, how, n_clusters, blobs, global_random_seed, rng):
+    X, y = blobs
+    y = np.array(names)[y]
+    params = {"assign_labels": how, "metric_learner": None}
+    fitted = model(n_clusters, global_random_seed, **params)
+    fitted.fit(X, partial_labels=some_of(y, rng))
+    assert_array_equal(fitted.labels_, y)
+    assert_array_equal(fitted.predict(X), y)
+    assert_array_equal(fitted.classes_, np.sort(names))
+    assert fitted.n_clusters_ == 3
+    assert fitted.labels_.dtype == fitted.classes_.dtype == np.int64
+    Z = fitted.transform(X)
+    means = [Z[y == name].mean(axis=0) for name in fitted.classes_]
+    assert_allclose(fitted.cluster_centers_, means, atol=1e-2 * np.abs(Z).max())
+    if how == "mixture":
+        assert_array_equal(fitted.classes_[fitted.predict_proba(X).argmax(axis=1)], y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"subsample": 60}, {"neighbors_in": "data", "init": "spectral"}],
+    ids=["batch", "subsample", "data"],
+)
+@pytest.mark.parametrize("n_clusters", [3, 5, "auto"])
+def test_a_fit_does_not_depend_on_the_numbers(
+    n_clusters, params, named, global_random_seed
+):
+    X, _, labels = named
+    params = {"metric_learner": None, "max_iter": 5, **params}
+    fitted = model(n_clusters, global_random_seed, **params)
+    one = clone(fitted).fit(X, partial_labels=labels)
+    for numbers, unused in (([0, 2, 5], [1, 3]), ([40, 1, 10**12], [0, 2])):
+        numbers = np.array(numbers)
+        given = np.where(labels < 0, -1, numbers[labels])
+        other = clone(fitted).fit(X, partial_labels=given)
+        assert_array_equal(other.transform(X), one.transform(X))
+        expected = np.r_[numbers, unused][one.labels_]
+        assert_array_equal(other.labels_, expected)
+        assert other.score(X) == pytest.approx(one.score(X))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.float32, "Int64", object])
+def test_labels_of_any_type(dtype, blobs, rng):
+    X, y = blobs
+    labels = some_of(np.array([100, 127, 7])[y], rng, 1.0 if dtype is np.uint8 else 0.2)
+    given = labels.astype(np.uint8 if dtype is np.uint8 else np.float64)
+    if dtype == "Int64":
+        pandas = pytest.importorskip("pandas")
+        given = pandas.Series(np.where(labels < 0, np.nan, labels)).astype(dtype)
+    elif dtype is object:
+        given = np.where(labels < 0, None, labels)
+    else:
+        given = labels.astype(dtype)
+    one, other = (model().fit(X, partial_labels=known) for known in (labels, given))
+    assert_array_equal(other.labels_, one.labels_)
+    assert_array_equal(other.classes_, [7, 100, 127])
+    assert other.labels_.dtype == np.int64
+
+
+def test_auto_counts_labels_and_not_their_values(global_random_seed):
+    X, y = make_blobs(300, centers=3, random_state=global_random_seed)
+    fitted = SpectralNetClustering("auto", metric_learner=None, max_iter=5)
+    labels = np.array([101, 205, 310])[y]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert fitted.fit(X, partial_labels=labels).n_clusters_ < 10
+    fitted.set_params(n_clusters=2)
+    with pytest.raises(ValueError, match="3 different labels, more than n_clusters=2"):
+        fitted.fit(X, partial_labels=labels)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("how", ["kmeans", "cluster_qr", "mixture"])
+def test_auto_learns_enough_for_many_labels(how, global_random_seed):
+    # 35 classes: more than the 31 eigenvectors that are learned without labels.
+    places = 8.0 * np.stack(np.divmod(np.arange(35), 6), axis=1)
+    X, y = make_blobs(350, centers=places, random_state=global_random_seed)
+    fitted = model("auto", metric_learner=None, assign_labels=how, max_iter=30)
+    fitted.set_params(n_init=2).fit(X, partial_labels=3 * y)
+    assert fitted.n_clusters_ == 35
+    assert fitted.transform(X).shape[1] == 46  # 1.3 times 35, rounded up
+    assert np.mean(fitted.labels_ == 3 * y) > 0.9
+
+
+@pytest.mark.parametrize("how", ["kmeans", "cluster_qr", "mixture"])
+@pytest.mark.parametrize("names", [[5, 6, 7, 8], [3, 2, 1, 0], [0, 1, 2, 3]])
+def test_the_number_of_a_class_without_a_cluster_is_that_of_none(how, names):
+    # Three different rows, four classes: the last is among the rows of another.
+    X = np.repeat([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], [60, 50, 40], axis=0)
+    labels = np.full(150, -1)
+    labels[[0, 1, 70, 71, 120, 121, 149]] = np.array(names)[[0, 0, 1, 1, 2, 2, 3]]
+    fitted = model(5, metric_learner=None, assign_labels=how, max_iter=3)
+    with pytest.warns(ConvergenceWarning) as caught:
+        fitted.fit(X, partial_labels=labels)
+    told = "\n".join(str(warning.message) for warning in caught)
+    assert f"1 of the 4 labels in partial_labels got no cluster ({names[3]})" in told
+    assert "Only 3 clusters were found where n_clusters=5" in told
+    assert_array_equal(fitted.classes_, np.sort(names[:3]))
+    assert_array_equal(fitted.labels_, np.repeat(names[:3], [60, 50, 40]))
+    assert_array_equal(fitted.predict(X), fitted.labels_)
+    assert fitted.cluster_centers_.shape[0] == fitted.n_clusters_ == 3
+
+
+@pytest.mark.parametrize("n_clusters", [1, 3])
+def test_one_class_only(n_clusters, blobs):
+    X, y = blobs
+    labels = np.where(y == 1, 10**12, -1)
+    fitted = model(n_clusters).fit(X, partial_labels=labels)
+    assert_array_equal(fitted.classes_, [*range(n_clusters - 1), 10**12])
+    assert_array_equal(np.unique(fitted.labels_), fitted.classes_)
+    assert (fitted.labels_[y == 1] == 10**12).all()
+
+
+def test_a_part_of_the_rows_keeps_the_numbers(named, global_random_seed):
+    # All rows have labels: most of those are not learned from.
+    X, y, _ = named
+    y = np.array([20, 10**12, 3])[y]
+    fitted = model(3, global_random_seed, subsample=60).fit(X, partial_labels=y)
+    assert_array_equal(fitted.labels_, y)
+
+
+def test_a_stream_keeps_the_numbers(named, rng):
+    X, y, labels = named
+    numbers = np.array([30, 10, 10**12])
+    known = np.where(labels < 0, -1, numbers[labels])
+    streamed = model(metric_learner=None).fit(X, partial_labels=known)
+    plain = model(metric_learner=None).fit(X, partial_labels=labels)
+    order = np.argsort(numbers)  # of the rows of cluster_centers_
+    for rows in np.array_split(rng.permutation(150)[:80], 3):
+        new = X[rows] + 0.1 * rng.normal(size=X[rows].shape)
+        streamed.partial_fit(new)
+        plain.partial_fit(new)
+        assert_array_equal(streamed.labels_, numbers[y[rows]])
+        assert_array_equal(streamed.labels_, streamed.predict(new))
+        centers = plain.cluster_centers_[order]
+        assert_allclose(streamed.cluster_centers_, centers, atol=1e-12)
+    assert streamed.n_samples_seen_ == 230
+    again = pickle.loads(pickle.dumps(streamed))  # noqa: S301
+    assert_array_equal(again.predict(X), numbers[y])
+    assert_array_equal(again.partial_fit(X).labels_, numbers[y])
+
+
+def test_pipelines_and_searches_have_the_classes(named):
+    X, _, labels = named
+    given = np.where(labels < 0, -1, 10 * labels + 10)
+    pipe = make_pipeline(StandardScaler(), model())
+    pipe.fit(X, spectralnetclustering__partial_labels=given)
+    assert_array_equal(pipe.classes_, [10, 20, 30])
+    assert_array_equal(model(5).fit(X).classes_, range(5))
 
 
 def test_more_clusters_than_labels(named):
