@@ -539,7 +539,9 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         begins = not hasattr(self, "cluster_centers_")
         if begins:
             self.fit(X)
-        n_seen = getattr(self, "n_samples_seen_", len(self.labels_))
+        n_seen = getattr(self, "n_samples_seen_", None)
+        if n_seen is None:
+            n_seen = int(self._counts.sum())
         X = validate_rows(self, X, reset=False)
         directed = self._stages.directed_rows(X)
         told = X if directed is None else X[directed]

@@ -225,7 +225,7 @@ def center_and_scale(X):
     spread = found.spread
     scale = spread * unit
     # As numbers of Python, which may be denormal whatever numpy is told to raise.
-    reach = max(float(np.max(found.lengths)), spread)
+    reach = max(found.farthest, spread)
     reach *= unit / float(np.finfo(np.float64).max)
     if reach >= 1.0 or scale < np.finfo(np.float64).tiny:
         raise ValueError(
@@ -241,6 +241,7 @@ class _Moments(NamedTuple):
     center: np.ndarray  # (n_features,)
     spread: float
     lengths: np.ndarray  # (n_samples,)
+    farthest: float  # the largest difference of an entry of any row
 
 
 def _moments(X, unit, kept):
@@ -253,9 +254,10 @@ def _moments(X, unit, kept):
         center += (rows if n_kept == n_samples else rows[kept[block]]).sum(axis=0)
     center /= n_kept
     residual, square = np.zeros(n_features), np.zeros(n_features)
-    lengths = np.empty(n_samples)
+    lengths, farthest = np.empty(n_samples), 0.0
     for block in blocks:
         centered = dense_rows(X, block).astype(np.float64) / unit - center
+        farthest = max(farthest, float(np.max(np.abs(centered))))
         squares = centered * centered
         lengths[block] = np.sqrt(squares.sum(axis=1))
         if n_kept < n_samples:
@@ -269,7 +271,7 @@ def _moments(X, unit, kept):
     # Below this the spread is rounding of the mean, not data.
     if spread <= 4 * np.finfo(np.float64).eps * float(np.max(np.abs(center))):
         spread = 1.0
-    return _Moments(center, spread, lengths)
+    return _Moments(center, spread, lengths, farthest)
 
 
 def pulled_in(Z, reach):
