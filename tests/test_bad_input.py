@@ -595,7 +595,7 @@ BOTH = [
         "labels in words",
         X,
         {"partial_labels": np.array(["a", "b", "c"])[Y]},
-        Raises(ValueError, "partial_labels must be integers.* LabelEncoder"),
+        Raises(ValueError, "partial_labels must be integers.*LabelEncoder"),
     ),
     (
         "unknown labels NaN",
@@ -834,7 +834,7 @@ CLUSTERING = [
         "an outlier of 1e30",
         with_cell(1e30),
         {},
-        Works(),
+        Works(finds=False),  # all but that row
     ),
     ("offset 1e20", X + 1e20, {}, Warns(ConvergenceWarning, "Only [12]")),
 ]
