@@ -7,7 +7,7 @@ import pytest
 import sklearn
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import sparse
+from scipy import linalg, sparse
 from sklearn.cluster import SpectralClustering
 from sklearn.datasets import make_moons
 from sklearn.exceptions import ConvergenceWarning
@@ -38,7 +38,7 @@ from skspectralnet._neighbor_graph import (
     constrained_graph,
     neighbor_affinity,
 )
-from skspectralnet._rows import Rows, center_and_scale
+from skspectralnet._rows import Rows, center_and_scale, standard_points
 from skspectralnet._tasks import Epochs, FitTask, Interrupts
 from skspectralnet._training import Schedule
 from skspectralnet._validation import NoContext
@@ -362,16 +362,30 @@ def test_random_init_works_and_says_how_far_it_is(moons):
     assert len(fitted.validation_loss_curve_) == fitted.n_iter_
 
 
-def test_equal_rows_count_once(moons, global_random_seed):
+def exact_eigenvalues(rows, seed):
+    return model(2, seed).fit(rows).approximation_error_.exact_eigenvalues
+
+
+def test_copies_of_all_rows_leave_the_graph_as_it_is(moons, global_random_seed):
     X, _ = moons
-    copies = np.concatenate([X[:50], X, X[:100]])
-    once, often = (model(2, global_random_seed).fit(rows) for rows in (X, copies))
-    assert_allclose(
-        often.approximation_error_.exact_eigenvalues,
-        once.approximation_error_.exact_eigenvalues,
-        atol=1e-9,
+    once, often = (
+        exact_eigenvalues(rows, global_random_seed) for rows in (X, np.tile(X, (3, 1)))
     )
-    assert_array_equal(often.embedding_[:50], often.embedding_[50:100])
+    assert_allclose(often, once, atol=1e-9)
+
+
+def test_equal_rows_are_one_that_weighs_more(moons, global_random_seed):
+    X, _ = moons
+    found = exact_eigenvalues(np.r_[X[:50], X, X[:100]], global_random_seed)
+    many = np.ones(len(X))
+    many[:100] += 1  # rows 50 to 99 occur twice,
+    many[:50] += 1  # the first 50 three times
+    rows = standard_points(X, 50)
+    W = neighbor_affinity(rows, "self_tuning", 10, gamma=None, random_state=None)
+    W = W.toarray() * (many + many[:, None]) / 2
+    D = np.diag(W.sum(axis=1))
+    expected = linalg.eigh(D - W, D, eigvals_only=True)[: len(found)]
+    assert_allclose(found, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("drop_first", [True, False])
