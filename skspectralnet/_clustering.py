@@ -492,6 +492,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             self.inertia_ = assignment.inertia
         self._landmarks = landmarks
         self._counts = self._count(found, clusters)
+        self._n_fitted = len(clusters)  # those without a part in the fit as well
 
     def _find_clusters(self, found, constraints, rng):
         """The clusters of the rows learned from, Named as the labels are."""
@@ -539,9 +540,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         begins = not hasattr(self, "cluster_centers_")
         if begins:
             self.fit(X)
-        n_seen = getattr(self, "n_samples_seen_", None)
-        if n_seen is None:
-            n_seen = int(self._counts.sum())
+        n_seen = getattr(self, "n_samples_seen_", self._n_fitted)
         X = validate_rows(self, X, reset=False)
         directed = self._stages.directed_rows(X)
         told = X if directed is None else X[directed]
