@@ -4,7 +4,7 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # make_tables, mathml, gallery_order
+sys.path.insert(0, str(Path(__file__).parent))  # make_tables, mathml, ...
 
 from make_tables import make_all
 
@@ -27,6 +27,7 @@ extensions = [
     "sphinxcontrib.bibtex",
     "sphinx_gallery.gen_gallery",
     "mathml",
+    "inherited",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]

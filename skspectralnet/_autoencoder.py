@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from sklearn.utils import check_array, check_random_state
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet import _defaults
@@ -176,6 +177,9 @@ class Autoencoder(NetworkTransformer):
     >>> autoencoder.inverse_transform(codes).shape
     (500, 3)
     """
+
+    # Codes are rows, no metadata to route, as the X of other methods is none.
+    __metadata_request__inverse_transform = {"Z": UNUSED}
 
     def __init__(
         self,

@@ -509,6 +509,25 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         clusters = assignment.labels(found.Z[known])
         return named_after(assignment, clusters, constraints.labels[known])
 
+    def fit_predict(self, X, y=None, **known):
+        """Learn the map from the rows of X and return their clusters.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows, as `fit` takes them.
+        y : Ignored
+            Present for API consistency; callbacks are given it.
+        **known : dict
+            Whatever else `fit` takes.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+            The `labels_`.
+        """
+        return self.fit(X, y, **known).labels_
+
     @available_if(_has_centers)
     @np.errstate(under="ignore")
     def partial_fit(self, X, y=None):

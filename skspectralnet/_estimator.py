@@ -64,6 +64,7 @@ class RowTransformer(
         Returns
         -------
         self : object
+            Not fitted anew.
 
         Raises
         ------
@@ -127,6 +128,41 @@ class RowTransformer(
             If a parameter or X cannot be used; the message says which and why.
         """
         return self._replace_fit(X, y)
+
+    def fit_transform(self, X, y=None, **known):
+        """Learn the map from the rows of X and map them.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows, as `fit` takes them.
+        y : Ignored
+            Present for API consistency; callbacks are given it.
+        **known : dict
+            Whatever else `fit` takes.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_columns)
+            ``fit(X).transform(X)``.
+        """
+        return self.fit(X, y, **known).transform(X)
+
+    def set_output(self, *, transform=None):
+        """Choose what `transform` and `fit_transform` return.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            ``"default"``: arrays; ``"pandas"`` and ``"polars"``: data frames of that
+            package, with the names of `get_feature_names_out`. None: as before.
+
+        Returns
+        -------
+        self : object
+            Changed from the next call on.
+        """
+        return super().set_output(transform=transform)
 
     # What is too small for a float is 0 here and in torch, whatever numpy is to raise.
     @np.errstate(under="ignore")

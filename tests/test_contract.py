@@ -904,3 +904,22 @@ def test_docstrings_of_stages_say_how_to_set_their_parameters():
             words = " ".join(described.split())
             assert f"(``{name}__" in words
             assert f"pass ``{stage}``" in words
+
+
+@over(SPECTRAL)
+@pytest.mark.parametrize("method", ["fit_predict", "fit_transform"])
+def test_a_fit_with_a_result_hands_all_to_fit(case, method, rows, monkeypatch):
+    """y, which callbacks are given, and what is known of the rows."""
+    if not hasattr(case.cls, method):
+        pytest.skip("SpectralNetEmbedding has no clusters")
+    known = {"must_link": [[0, 1]], "partial_labels": [0, 0, 1] + [-1] * 147}
+    params = {"max_iter": 2, "metric_learner": None}
+    fitted, found, handed = case(**params).fit(rows, **known), case(**params), []
+    fit = case.cls.fit
+    monkeypatch.setattr(
+        case.cls, "fit", lambda *args, **kw: handed.append(args[1:]) or fit(*args, **kw)
+    )
+    result = getattr(found, method)(rows, "a target", **known)
+    assert handed[0][1] == "a target"
+    expected = fitted.transform(rows) if method == "fit_transform" else fitted.labels_
+    assert_array_equal(result, expected)
