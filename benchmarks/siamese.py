@@ -129,20 +129,23 @@ def overall(of_data):
 
 def tables(record):
     """Mean and worst NMI of each variant on each data set."""
-    header = ["variant", *DATA, "all", "CPU"]
+    found = summarise(record["runs"])
+    shown = [
+        name for name in DATA if any(name in of_data for of_data in found.values())
+    ]
     rows = []
-    for variant, of_data in summarise(record["runs"]).items():
+    for variant, of_data in found.items():
         cells = [
             rst.mean_and_worst(of_data[name]["nmi"]) if name in of_data else rst.NONE
-            for name in DATA
+            for name in shown
         ]
         all_data = overall(of_data)
-        complete = all_data.count == len(DATA)
+        complete = all_data.count == len(shown)
         mean = rst.number(all_data.mean)
         mean += "" if complete else f" (of {all_data.count})"
         name = f"``{variant}``" if "=" in variant else variant
         rows.append([name, *cells, mean, rst.number(all_data.cpu, 0)])
-    return {"siamese": rst.list_table(header, rows)}
+    return {"siamese": rst.list_table(["variant", *shown, "all", "CPU"], rows)}
 
 
 def print_table(runs):
