@@ -180,8 +180,9 @@ class BaseSpectralNet(RowTransformer):
             of the X of this call: they cannot be sliced in cross-validation.
         graph : {array-like, sparse matrix} of shape (n_samples, n_samples), \
                 default=None
-            Affinities of the rows, symmetric and at least 0, in the place of the
-            neighbour graph: citations, places, times. Implies
+            Affinities of the rows, symmetric (up to rounding in float32) and at least
+            0, in the place of the neighbour graph: citations, places, times. What a
+            row has to itself does not count. Implies
             ``neighbors_in="data"``. The map is learned from it, but takes rows of X
             alone: new ones need no edges. Rows without an edge say nothing about the
             eigenvectors and are mapped like new ones.

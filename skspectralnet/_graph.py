@@ -23,6 +23,9 @@ _RECALL_ROWS = 1000
 # Distances whose quotient is below this are equal; so many times the neighbours are
 # looked through for those as far as the last one.
 _TIED, _MOST_TIED = 1.0 + 1e-5, 8
+# A given graph: how far its directions may differ, of its largest weight, and what that
+# may be.
+_ROUNDINGS, _LARGEST_WEIGHT = 8.0, 1e150
 # Rows whose differences to their neighbours are held at once.
 _BLOCK_ROWS = 4096
 
@@ -341,7 +344,9 @@ def checked_graph(graph, n_samples):
     Parameters
     ----------
     graph : {array-like, sparse matrix} of shape (n_samples, n_samples)
-        Finite weights of at least 0, the same in both directions.
+        Finite weights of at least 0, the same in both directions up to rounding in
+        float32 (float16 where they are): a millionth of the largest. What is on the
+        diagonal does not count.
     n_samples : int
         Rows of X.
 
@@ -355,9 +360,8 @@ def checked_graph(graph, n_samples):
     ValueError
         If the shape, a weight or the symmetry is wrong, or no edge is there.
     """
-    precision = np.dtype(getattr(graph, "dtype", np.float64))
     graph = check_array(
-        graph, accept_sparse="csr", dtype=np.float64, copy=True, input_name="graph"
+        graph, accept_sparse="csr", dtype="numeric", copy=True, input_name="graph"
     )
     if graph.shape != (n_samples, n_samples):
         raise ValueError(
@@ -366,28 +370,39 @@ def checked_graph(graph, n_samples):
             "Cross-validation slices the rows of a graph but not its columns: slice "
             "both by hand."
         )
-    graph = sparse.csr_array(graph)
-    graph.sum_duplicates()
-    if graph.nnz and graph.data.min() < 0:
+    rounding = np.finfo(np.float16 if graph.dtype == np.float16 else np.float32).eps
+    graph = _without_loops(sparse.csr_array(graph, dtype=np.float64))
+    if graph.nnz == 0:
+        raise ValueError("graph has no edges: all weights between rows are zero.")
+    least, most = float(graph.data.min()), float(graph.data.max())
+    if least < 0:
         raise ValueError(
-            f"graph has the weight {graph.data.min():.3g}: expected affinities of at "
-            "least 0, where a larger one is a closer pair."
+            f"graph has the weight {least:.3g}: expected affinities of at least 0, "
+            "where a larger one is a closer pair."
         )
-    difference, most = abs(graph - graph.T), 1e-8 * graph.max()
-    if precision.kind == "f":
-        most = max(most, 8.0 * float(np.finfo(precision).eps) * graph.max())
+    if most > _LARGEST_WEIGHT:
+        raise ValueError(
+            f"graph has the weight {most:.3g}, whose square is no number: divide the "
+            "weights by a constant."
+        )
+    # In float64 many come from a product in float32.
+    difference, most = abs(graph - graph.T), _ROUNDINGS * float(rounding) * most
     if difference.nnz and difference.max() > most:
         i, j = (int(place[0]) for place in (difference > most).nonzero())
         raise ValueError(
             f"graph is not symmetric: the weight from row {i} to row {j} is "
-            f"{graph[i, j]:.6g}, the one back {graph[j, i]:.6g}. Take "
+            f"{graph[i, j]:.9g}, the one back {graph[j, i]:.9g}. Take "
             "0.5 * (graph + graph.T) where the directions do not matter."
         )
-    graph = 0.5 * (graph + graph.T)
-    graph = sparse.csr_array(graph - sparse.diags_array(graph.diagonal()))
+    return sparse.csr_array(0.5 * (graph + graph.T))
+
+
+def _without_loops(graph):
+    """A CSR array, changed in place, without zeros and without its diagonal."""
+    graph.sum_duplicates()
+    ends = np.repeat(np.arange(graph.shape[0]), np.diff(graph.indptr))
+    graph.data[graph.indices == ends] = 0.0
     graph.eliminate_zeros()
-    if graph.nnz == 0:
-        raise ValueError("graph has no edges: all weights between rows are zero.")
     return graph
 
 

@@ -286,7 +286,7 @@ def test_checked_graph_is_a_copy_without_self_loops(rng):
     ("change", "text"),
     [
         (lambda W: W[:3], r"shape \(3, 4\).*expected \(4, 4\).*[Cc]ross-validation"),
-        (lambda W: W - 2, "weight -2.*at least 0"),
+        (lambda W: W - 2, "weight -1.*at least 0"),
         (lambda W: np.triu(W), "not symmetric.*graph.T"),
         (lambda W: W * np.nan, "NaN"),
         (lambda W: np.where(W > 0, np.inf, 0), "infinity"),

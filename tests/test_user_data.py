@@ -1,7 +1,11 @@
 """Data as users bring them: rows of zeros, columns far away, repeated entries."""
 
+import re
+
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -17,6 +21,7 @@ from skspectralnet import (
     SpectralNetClustering,
     SpectralNetEmbedding,
 )
+from skspectralnet._graph import checked_graph
 from skspectralnet.inspection import AffinityDisplay, NeighborPurityDisplay
 
 QUICK = SiameseEmbedding(2, hidden_layer_sizes=(32,), max_iter=10)
@@ -261,6 +266,80 @@ def test_a_graph_is_as_symmetric_as_its_precision(dtype, global_random_seed):
     assert adjusted_rand_score(y, labels) == 1.0
     with pytest.raises(ValueError, match="not symmetric"):
         clustering().fit(X, graph=graph + np.triu(1e-3 * graph, 1))
+
+
+def near_blobs(seed):
+    """Blobs, their labels, and the affinities of their rows in float64."""
+    X, y = blobs(seed)
+    graph = np.exp(-((X[:, None] - X) ** 2).sum(axis=2))
+    np.fill_diagonal(graph, 0.0)
+    return X, y, graph
+
+
+def with_rounding(graph, dtype=np.float32):
+    """Whose halves were computed in another order."""
+    graph = graph.astype(dtype)
+    return (graph + np.triu(2 * np.finfo(dtype).eps * graph, 1)).astype(dtype)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize(
+    "of",
+    [
+        with_rounding,
+        lambda graph: with_rounding(graph).astype(np.float64),
+        lambda graph: with_rounding(graph).astype(np.float64) / graph.sum(),
+        lambda graph: with_rounding(graph).tolist(),
+        lambda graph: pd.DataFrame(with_rounding(graph)),
+        lambda graph: torch.tensor(with_rounding(graph)),
+        lambda graph: sparse.csc_matrix(with_rounding(graph)),
+        lambda graph: sparse.coo_array(with_rounding(graph)),
+        lambda graph: with_rounding(graph / graph.max(), np.float16),
+        lambda graph: (graph * (1000.0 / graph.max())).astype(np.int64),
+        lambda graph: graph - 3.0 * graph.max() * np.eye(len(graph)),
+        lambda graph: graph + 1e12 * graph.max() * np.eye(len(graph)),
+    ],
+    ids=[
+        *("float32", "as float64", "shares", "list", "frame", "tensor", "csc", "coo"),
+        *("float16", "integers", "negative loops", "large loops"),
+    ],
+)
+def test_a_graph_may_have_been_rounded_before(of, size, global_random_seed):
+    X, _, graph = near_blobs(global_random_seed)
+    given = of(size * graph)
+    found = checked_graph(given, len(X))
+    assert abs(found - found.T).nnz == 0
+    assert not found.diagonal().any()
+    shape = found.toarray() / found.max()
+    assert_allclose(shape, graph / graph.max(), atol=2e-3)
+
+
+@pytest.mark.parametrize("share", [3e-6, 1e-2])
+@pytest.mark.parametrize("loop", [0.0, 1e12])
+def test_a_graph_with_two_directions_is_refused(loop, share, global_random_seed):
+    """Large loops do not hide it."""
+    X, _, graph = near_blobs(global_random_seed)
+    i, j = np.unravel_index(graph.argmax(), graph.shape)
+    graph[i, j] *= 1.0 + share
+    np.fill_diagonal(graph, loop)
+    with pytest.raises(ValueError, match="not symmetric") as error:
+        clustering().fit(X, graph=graph)
+    shown = re.search(r"is ([\d.e-]+), the one back ([\d.e-]+)\.", str(error.value))
+    assert shown[1] != shown[2]
+
+
+@pytest.mark.parametrize("laplacian", ["random_walk", "unnormalized", "symmetric"])
+def test_weights_of_a_graph_have_any_size(laplacian, global_random_seed):
+    X, _, graph = near_blobs(global_random_seed)
+    model = SpectralNetEmbedding(2, laplacian=laplacian, random_state=0, max_iter=30)
+    expected = model.fit(X, graph=graph).approximation_error_.exact_eigenvalues
+    for size in (1e-300, 1e-6, 1e6, 1e140):
+        found = model.fit(X, graph=size * graph).approximation_error_
+        unit = size if laplacian == "unnormalized" else 1.0
+        assert_allclose(found.exact_eigenvalues / unit, expected, atol=1e-9)
+        assert found.distance < 0.3
+    with pytest.raises(ValueError, match=r"weight .*e\+306.* divide the weights"):
+        model.fit(X, graph=graph * (1e306 / graph.max()))
 
 
 # --- what numpy is told to raise
