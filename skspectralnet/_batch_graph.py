@@ -282,7 +282,7 @@ def align(reader, mlp, *, generator):
     order = torch.randperm(
         len(reader.inputs), generator=generator, device="cpu"
     ).numpy()
-    gram = form = total = largest = 0.0
+    gram = form = total = degrees = largest = 0.0
     with torch.no_grad():
         for rows in _split(order, task.batch_size):
             batch = reader.read(rows, torch.float64)
@@ -291,10 +291,19 @@ def align(reader, mlp, *, generator):
             gram = gram + outputs.T @ (weights[:, None] * outputs)
             form = form + laplacian_form(outputs, batch.affinity, task.laplacian)
             total = total + float(weights.sum())
+            degrees = degrees + float(batch.affinity.degrees.sum())
             largest = max(largest, float(batch.affinity.degrees.max()))
-    check_edges(total, reader.constraints)
+    check_edges(degrees, lambda: _total_degree(reader, order))
     pairs = rayleigh_ritz(to_numpy(gram) / total, to_numpy(form) / total)
     return Alignment(pairs, largest)
+
+
+def _total_degree(reader, order):
+    """The weights of all batches, whatever is known about pairs of rows."""
+    task = reader.task
+    free = BatchReader(reader.inputs, reader.points, task)
+    parts = _split(order, task.batch_size)
+    return sum(float(free.read(rows).affinity.degrees.sum()) for rows in parts)
 
 
 def _count_batches(n_rows, batch_size):

@@ -188,11 +188,12 @@ def build_graphs(inputs, points, task, constraints, rng):
             raise ValueError(TOO_FEW_DISTINCT)
         n_neighbors = _below(len(nodes), task)
         graph = _graph_of(points, standard, nodes, n_neighbors, task, rng)
+    n_before = graph.nnz
     if constraints is not None:
         graph = constrained_graph(graph, nodes, inverse, constraints, n_neighbors, rng)
     graph = _repeated(graph, multiplicities, task)
     linked = np.flatnonzero(np.asarray(graph.sum(axis=1)).ravel() > 0)
-    check_edges(len(linked), constraints)
+    check_edges(len(linked), lambda: n_before, given=given)
     if len(linked) < len(nodes):
         nodes, graph = nodes[linked], sparse.csr_array(graph[linked][:, linked])
         multiplicities = _some(multiplicities, linked)

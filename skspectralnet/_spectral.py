@@ -24,6 +24,10 @@ _NONE_LEFT = (
     "The affinity has no edges left: by partial_labels and cannot_link all neighbours "
     "are apart. Give fewer of them, or raise n_neighbors."
 )
+_NONE_LEFT_OF_GIVEN = (
+    "The graph has no edges left: by partial_labels and cannot_link all rows that it "
+    "joins are apart. Give fewer of them."
+)
 
 
 class SpectralFit(NamedTuple):
@@ -42,10 +46,23 @@ class SpectralFit(NamedTuple):
     error: object = None  # the ApproximationError of a graph of all rows
 
 
-def check_edges(total, constraints):
-    """Raise a ValueError where the weights of a graph add up to nothing."""
-    if not total > 0.0:
-        raise ValueError(_NO_EDGES if constraints is None else _NONE_LEFT)
+def check_edges(total, before, *, given=False):
+    """Raise a ValueError where the weights of a graph add up to nothing.
+
+    Parameters
+    ----------
+    total : float
+        What they add up to.
+    before : callable
+        The same without what is known about pairs of rows.
+    given : bool, default=False
+        Whether the graph is the user's.
+    """
+    if total > 0.0:
+        return
+    if not before() > 0.0:
+        raise ValueError(_NO_EDGES)
+    raise ValueError(_NONE_LEFT_OF_GIVEN if given else _NONE_LEFT)
 
 
 def joint_loss(mlp, batches, task):

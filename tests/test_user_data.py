@@ -421,16 +421,43 @@ def test_a_frozen_stage(parameter, global_random_seed):
 
 # --- links that leave no edge
 
+IN = {"batch": "random", "data": "spectral"}
+ALL_APART = {
+    "links": {"cannot_link": np.argwhere(np.triu(np.ones((12, 12)), 1))},
+    "labels": {"partial_labels": np.arange(12)},
+}
 
-@pytest.mark.parametrize("neighbors_in", ["batch", "data"])
-def test_links_that_leave_no_edges_are_named(neighbors_in):
+
+@pytest.mark.parametrize("laplacian", ["random_walk", "symmetric", "unnormalized"])
+@pytest.mark.parametrize("neighbors_in", IN)
+@pytest.mark.parametrize("known", ALL_APART.values(), ids=ALL_APART)
+def test_links_that_leave_no_edges_are_named(known, neighbors_in, laplacian):
     X, _ = blobs(0, 12)
-    pairs = np.argwhere(np.triu(np.ones((12, 12)), 1))
-    model = clustering(
-        neighbors_in=neighbors_in,
-        init="spectral" if neighbors_in == "data" else "random",
+    params = {"neighbors_in": neighbors_in, "init": IN[neighbors_in]}
+    model = SpectralNetClustering(
+        12, laplacian=laplacian, metric_learner=None, n_components=4, **params
     )
     with pytest.raises(ValueError, match="cannot_link all neighbours are apart"):
-        model.fit(X, cannot_link=pairs)
+        model.fit(X, **known)
+    graph = np.exp(-((X[:, None] - X) ** 2).sum(axis=2))
+    with pytest.raises(ValueError, match="graph has no edges left: by partial_labels"):
+        model.fit(X, graph=graph, **known)
+    # In a sample all of whose rows are known.
+    more, labels = np.r_[X, X + 100.0], np.r_[np.arange(12), np.full(12, -1)]
+    model.set_params(subsample=12)
+    with pytest.raises(ValueError, match="cannot_link all neighbours are apart"):
+        model.fit(more, partial_labels=labels)
+
+
+@pytest.mark.parametrize("laplacian", ["random_walk", "symmetric", "unnormalized"])
+@pytest.mark.parametrize("neighbors_in", IN)
+@pytest.mark.parametrize("known", [{}, {"cannot_link": [[0, 1]]}], ids=["", "a link"])
+def test_links_are_not_blamed_for_weights_of_zero(known, neighbors_in, laplacian):
+    X, _ = blobs(0, 12)
+    params = {"neighbors_in": neighbors_in, "init": IN[neighbors_in]}
+    model = clustering(laplacian=laplacian, affinity="rbf", gamma=1e9, **params)
+    with pytest.raises(ValueError, match="choose a smaller gamma"):
+        model.fit(X, **known)
+    model.set_params(affinity=lambda points: points @ points.T * 0, gamma=None)
     with pytest.raises(ValueError, match="with a callable return positive"):
-        model.set_params(affinity=lambda points: points @ points.T * 0).fit(X)
+        model.fit(X, **known)
