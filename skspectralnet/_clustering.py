@@ -568,12 +568,11 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         if not begins:
             Z, n_seen = self._embed(X), n_seen + X.shape[0]
             moving = Z if directed is None else Z[directed]
-            self._assignment, self._counts = self._assignment.moved(
-                moving, self._counts
-            )
-            self.labels_ = self.classes_[self._assignment.labels(Z)]
-            centers = self._assignment.centers
-            self.cluster_centers_ = centers.astype(self.cluster_centers_.dtype)
+            moved, counts = self._assignment.moved(moving, self._counts)
+            labels = self.classes_[moved.labels(Z)]
+            centers = moved.centers.astype(self.cluster_centers_.dtype)
+            self._assignment, self._counts = moved, counts
+            self.labels_, self.cluster_centers_ = labels, centers
         self.drift_, self.drift_limit_, self.n_samples_seen_ = drift, limit, n_seen
         return self
 

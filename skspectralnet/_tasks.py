@@ -77,7 +77,7 @@ class FitTask:
         fits : estimator or None
             The one that is fitted in it. Callbacks for all levels are handed on to
             it, and its tasks are those of the stage, if it supports callbacks. The
-            count of Ctrl-C goes on in it, if it is one of this package.
+            count of Ctrl-C goes on in it and its steps, in those of this package.
 
         Yields
         ------
@@ -87,12 +87,25 @@ class FitTask:
         handed_on = contextlib.nullcontext()
         if hasattr(fits, "set_callbacks"):
             handed_on = task._context.propagate_callback_context(fits)
-        if hasattr(fits, "_handed_interrupts"):
-            fits._handed_interrupts = self.interrupts
-        with handed_on:
+        with handed_on, self._counting_in(fits):
             task.begin()
             yield task
             task.end()
+
+    @contextlib.contextmanager
+    def _counting_in(self, fits):
+        """Count the Ctrl-C of this fit in an estimator, too, and what it is made of."""
+        parts = [fits]
+        if hasattr(fits, "get_params"):
+            parts += fits.get_params(deep=True).values()
+        parts = [part for part in parts if hasattr(type(part), "_handed_interrupts")]
+        try:
+            for part in parts:
+                part._handed_interrupts = self.interrupts
+            yield
+        finally:
+            for part in parts:  # some are not fitted: they are frozen
+                vars(part).pop("_handed_interrupts", None)
 
 
 class Epochs:

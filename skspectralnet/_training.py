@@ -168,12 +168,12 @@ def train(module, epoch_losses, schedule, *, validate=None, interrupts, epochs):
     NonFiniteLossError
         After three halvings of the learning rate.
     """
-    losses, monitored, failures = [], [], 0
+    curves, failures = [], 0  # pairs of a loss and a monitored one
     converged = interrupted = stopped = False
     policy, best_weights = _POLICIES[schedule.policy](schedule), _weights(module)
     optimizer = _optimizer(module, schedule)
     try:
-        while len(losses) < schedule.max_iter and not (converged or stopped):
+        while len(curves) < schedule.max_iter and not (converged or stopped):
             epochs.begin()
             loss = _run_epoch(optimizer, epoch_losses(), policy)
             value = loss if validate is None else validate()
@@ -185,10 +185,9 @@ def train(module, epoch_losses, schedule, *, validate=None, interrupts, epochs):
                 module.load_state_dict(best_weights)
                 optimizer = _optimizer(module, schedule)
                 continue
-            losses.append(loss)
-            monitored.append(value)
             if policy.update(value):
                 best_weights = _weights(module)
+            curves.append((loss, value))  # the last step that Ctrl-C can come before
             if policy.decay():
                 module.load_state_dict(best_weights)
             converged = policy.finished
@@ -199,8 +198,8 @@ def train(module, epoch_losses, schedule, *, validate=None, interrupts, epochs):
         epochs.leave()
     module.load_state_dict(best_weights)
     return History(
-        loss_curve=losses,
-        validation_loss_curve=None if validate is None else monitored,
+        loss_curve=[loss for loss, _ in curves],
+        validation_loss_curve=None if validate is None else [v for _, v in curves],
         converged=converged,
         interrupted=interrupted,
         stopped=stopped,
