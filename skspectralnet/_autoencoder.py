@@ -12,6 +12,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet import _defaults
+from skspectralnet._calls import guarded
 from skspectralnet._estimator import NetworkTransformer, layer_sizes, precision_of
 from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, CodeMap
@@ -300,7 +301,7 @@ class Autoencoder(NetworkTransformer):
             return self.learning_rate_init
         return _defaults.coder_rate(max(len(b) for b in network[0].biases[:-1]))
 
-    @np.errstate(under="ignore")
+    @guarded
     def inverse_transform(self, Z):
         """Rebuild rows from their codes.
 

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet import _batch_graph, _defaults, _neighbor_graph, _whole_graph
 from skspectralnet._alignment import Diffusion, Kept, diffusion, largest_positive
+from skspectralnet._calls import guarded
 from skspectralnet._constraints import draw_rows, of_rows
 from skspectralnet._estimator import RowTransformer, layer_sizes, precision_of
 from skspectralnet._graph import checked_graph
@@ -422,7 +423,7 @@ class BaseSpectralNet(RowTransformer):
 
     # --- new rows
 
-    @np.errstate(under="ignore")
+    @guarded
     def transform(self, X):
         """Map rows to their spectral embedding.
 

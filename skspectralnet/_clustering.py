@@ -17,6 +17,7 @@ from skspectralnet._assignment import (
     named_after,
 )
 from skspectralnet._base import BaseSpectralNet, Components, uncounted
+from skspectralnet._calls import guarded
 from skspectralnet._constraints import known_pairs
 from skspectralnet._defaults import (
     AUTO_CLUSTERS,
@@ -529,7 +530,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         return self.fit(X, y, **known).labels_
 
     @available_if(_has_centers)
-    @np.errstate(under="ignore")
+    @guarded
     def partial_fit(self, X, y=None):
         """Take in a batch of a stream: the first is a fit, others move the centres.
 
@@ -597,7 +598,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
                 "n_clusters, and use -1 where the label is unknown."
             )
 
-    @np.errstate(under="ignore")
+    @guarded
     def predict(self, X):
         """Label each row by its place in the embedding.
 
@@ -615,7 +616,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         return self.classes_[self._clusters(validate_rows(self, X, reset=False))]
 
     @available_if(_has_probabilities)
-    @np.errstate(under="ignore")
+    @guarded
     def predict_proba(self, X):
         """Probability of each cluster for each row, by the mixture of the fit.
 
@@ -641,7 +642,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         """The clusters of validated rows: places in `classes_`."""
         return self._assignment.labels(self._embed(X))
 
-    @np.errstate(under="ignore")
+    @guarded
     def score(self, X, y=None):
         """How well the predicted labels cut a fixed neighbour graph of the rows given.
 

@@ -14,6 +14,7 @@ from sklearn.base import (
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
+from skspectralnet._calls import guarded
 from skspectralnet._rows import dense_rows, validate_rows
 from skspectralnet._tasks import FitTask
 from skspectralnet._tensors import Blocks, forward_in_blocks, resolve_device
@@ -164,8 +165,7 @@ class RowTransformer(
         """
         return super().set_output(transform=transform)
 
-    # What is too small for a float is 0 here and in torch, whatever numpy is to raise.
-    @np.errstate(under="ignore")
+    @guarded
     @fit_context(prefer_skip_nested_validation=False)
     @with_callbacks
     def _replace_fit(self, X, y, **known):
@@ -219,7 +219,7 @@ class NetworkTransformer(RowTransformer):
     def _n_features_out(self):
         return self.n_components_
 
-    @np.errstate(under="ignore")
+    @guarded
     def transform(self, X):
         """Map rows to the learned space.
 

@@ -24,6 +24,23 @@ ACTIVATIONS = {
 }
 
 
+def loaded(array):
+    """A float64 tensor on the CPU with values of its own.
+
+    numpy copies them: a model is also unpickled in forked processes, where loops of
+    torch wait for threads that were not forked. The memory is torch's and the order
+    that of the array: where a tensor begins and which entries are neighbours decide
+    about the last bits of products.
+    """
+    array = np.array(array, dtype=np.float64)
+    strides = [n_bytes // array.itemsize for n_bytes in array.strides]
+    tensor = torch.empty_strided(
+        array.shape, strides, dtype=torch.float64, device="cpu"
+    )
+    tensor.numpy()[...] = array
+    return tensor
+
+
 class MLP(nn.Module):
     """Dense layers with an activation between them, none after the last.
 
@@ -87,14 +104,12 @@ class MLP(nn.Module):
     @classmethod
     def from_arrays(cls, state):
         """The network in float64 that `to_arrays` described."""
-        weights, biases = state["weights"], state["biases"]
-        sizes = [weights[0].shape[1], *(w.shape[0] for w in weights)]
-        mlp = cls(sizes, state["activation"]).to(dtype=torch.float64)
-        with torch.no_grad():
-            for mine, stored in zip(
-                [*mlp.weights, *mlp.biases], [*weights, *biases], strict=True
-            ):
-                mine.copy_(torch.tensor(np.asarray(stored), device="cpu"))
+        mlp = cls((), state["activation"])
+        for mine, stored in (
+            (mlp.weights, state["weights"]),
+            (mlp.biases, state["biases"]),
+        ):
+            mine.extend(nn.Parameter(loaded(array)) for array in stored)
         return mlp
 
     def features(self, x):
@@ -243,9 +258,7 @@ class Orthonorm(nn.Module):
 
     def __init__(self, matrix):
         super().__init__()
-        self.register_buffer(
-            "matrix", torch.tensor(matrix, dtype=torch.float64, device="cpu")
-        )
+        self.register_buffer("matrix", loaded(matrix))
 
     def forward(self, outputs):
         """Multiply (b, n_inputs) outputs by the matrix, in float64."""
@@ -284,12 +297,8 @@ class RowMap(nn.Module):
     def __init__(self, units, mlp):
         super().__init__()
         center, scale, self.reach = units
-        self.register_buffer(
-            "center", torch.tensor(center, dtype=torch.float64, device="cpu")
-        )
-        self.register_buffer(
-            "scale", torch.tensor(scale, dtype=torch.float64, device="cpu")
-        )
+        self.register_buffer("center", loaded(center))
+        self.register_buffer("scale", loaded(scale))
         self.mlp = mlp.frozen()
 
     def forward(self, x):

@@ -7,6 +7,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from skspectralnet import _defaults
+from skspectralnet._calls import is_forked
 from skspectralnet._constraints import groups_of, of_distinct
 from skspectralnet._eigen import graph_eigenpairs
 from skspectralnet._graph import nearest_neighbors, symmetric_graph
@@ -41,6 +42,12 @@ class Start(NamedTuple):
 
 def find_pairs(X, n_neighbors, algorithm, constraints, rng):
     """Distinct rows and their neighbours, without what is known to be apart."""
+    if algorithm == "pynndescent" and is_forked():
+        raise ValueError(  # numba ends the process
+            "neighbors_algorithm='pynndescent' cannot be used in a forked process: fit "
+            "before the fork or in a process that was spawned, or take 'exact' or "
+            "'cells'."
+        )
     rows = Rows(X, *center_and_scale(X))
     points = standardised(rows, _defaults.AUTO_WIDTH)
     distinct = distinct_rows(points, groups_of(constraints))

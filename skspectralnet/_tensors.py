@@ -13,7 +13,7 @@ def resolve_device(device):
     Parameters
     ----------
     device : str
-        ``"auto"`` (a CUDA device when torch sees one, else the CPU) or any name
+        ``"auto"`` (a CUDA device where torch can use one, else the CPU) or any name
         that torch knows, such as ``"cpu"`` or ``"cuda:1"``.
 
     Returns
@@ -26,14 +26,18 @@ def resolve_device(device):
         If the name is unknown to torch or the device cannot hold a tensor.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        # A process forked from one that has used CUDA cannot; torch has no public name
+        # for that.
+        found = torch.cuda.is_available() and not torch.cuda._is_in_bad_fork()
+        return torch.device("cuda" if found else "cpu")
     try:
         resolved = torch.device(device)
         torch.zeros(1, device=resolved)
     except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         raise ValueError(
-            f"device={device!r} cannot be used on this machine; expected 'auto', "
-            f"'cpu' or the name of an available accelerator such as 'cuda:0'."
+            f"device={device!r} cannot be used on this machine, or not in a forked "
+            f"process; expected 'auto', 'cpu' or the name of an available accelerator "
+            f"such as 'cuda:0'."
         ) from error
     if resolved.type == "meta":
         raise ValueError("device='meta' holds no numbers; expected 'auto' or 'cpu'.")

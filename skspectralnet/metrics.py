@@ -6,6 +6,7 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
 
 from skspectralnet import _eigen, _graph
+from skspectralnet._calls import guarded
 
 __all__ = [
     "clustering_accuracy",
@@ -53,7 +54,7 @@ def clustering_accuracy(labels_true, labels_pred):
     return float(counts[rows, columns].sum() / len(labels_true))
 
 
-@np.errstate(under="ignore")
+@guarded
 def grassmann_distance(first, second, row_weights=None):
     r"""The squared distance between the spans of two embeddings.
 
@@ -101,7 +102,7 @@ def grassmann_distance(first, second, row_weights=None):
     return _eigen.grassmann_distance(first, second, row_weights)
 
 
-@np.errstate(under="ignore")
+@guarded
 def normalized_cut(graph, labels):
     r"""The normalized cut of a graph by clusters.
 
@@ -138,7 +139,7 @@ def normalized_cut(graph, labels):
     return _graph.normalized_cut(_graph.checked_graph(graph, len(labels)), labels)
 
 
-@np.errstate(under="ignore")
+@guarded
 def orthonormality_error(embedding, row_weights=None):
     r"""How far the columns of an embedding are from orthonormal.
 

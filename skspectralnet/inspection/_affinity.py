@@ -11,6 +11,7 @@ from skspectralnet._affinity import (
     repeated_affinity,
     sparse_affinity,
 )
+from skspectralnet._calls import guarded
 from skspectralnet._graph import checked_graph
 from skspectralnet._rows import Rows, center_and_scale, distinct_rows, validate_rows
 from skspectralnet._spectral import in_units, standardised_gamma
@@ -71,7 +72,7 @@ class AffinityDisplay:
         self.labels = labels
 
     @classmethod
-    @np.errstate(under="ignore")
+    @guarded
     def from_estimator(
         cls,
         estimator,
@@ -150,7 +151,7 @@ class AffinityDisplay:
         display = cls(affinity=affinity, labels=labels[chosen])
         return display.plot(ax=ax, **kwargs)
 
-    @np.errstate(under="ignore")
+    @guarded
     def plot(self, ax=None, **kwargs):
         """Draw the sorted weights.
 

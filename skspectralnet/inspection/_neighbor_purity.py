@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils import check_random_state
 
+from skspectralnet._calls import guarded
 from skspectralnet._defaults import AUTO_WIDTH
 from skspectralnet._graph import nearest_neighbors
 from skspectralnet._rows import standard_points, validate_rows
@@ -67,7 +68,7 @@ class NeighborPurityDisplay:
         self.space = space
 
     @classmethod
-    @np.errstate(under="ignore")
+    @guarded
     def from_estimator(
         cls,
         estimator,
