@@ -22,9 +22,9 @@ from skspectralnet._tensors import (
     GaussianNoise,
     forward_in_blocks,
     in_bfloat16,
+    read_batch,
     resolve_device,
     takes_bfloat16,
-    to_tensor,
     torch_generator,
 )
 from skspectralnet._training import count_held_out, gradients, train
@@ -36,7 +36,7 @@ from skspectralnet._validation import (
 )
 
 # The directions are counted on a sample of at most so many rows and entries.
-_SAMPLE_ROWS, _SAMPLE_ENTRIES = 2000, 2**23
+_SAMPLE_ROWS, _SAMPLE_ENTRIES = 2000, 2**22
 # Fewer held-out rows say too little; more cost more than they say.
 _MIN_HELD_OUT, _MAX_HELD_OUT = 50, 2000
 
@@ -77,7 +77,8 @@ class Autoencoder(NetworkTransformer):
     hidden_layer_sizes : int or array-like of int, default=None
         Units of each hidden layer of the encoder; the decoder has the same in reverse.
         None: (512, 512, 1024) where X has a million entries or more, (256, 256) from
-        30,000, and (128, 128) below.
+        30,000, and (128, 128) below; the first has at most two million weights, and
+        so fewer units where there are more than 4,096 columns.
     activation : str, default="relu"
         Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
         ``"silu"`` or ``"identity"``.
@@ -94,7 +95,7 @@ class Autoencoder(NetworkTransformer):
         layers of at most 256 units, 2e-3 for wider ones.
     batch_size : int or "auto", default="auto"
         Rows of a training step. ``"auto"``: an eighth of the rows, at least 32 and at
-        most 256.
+        most 256, and at most a million entries.
     max_iter : int, default=30
         Epochs, unless training stops early. An epoch is a pass over the rows, but at
         least 30 batches (10 to 30 of fewer than 300 rows) and at most 300.
@@ -272,7 +273,7 @@ class Autoencoder(NetworkTransformer):
         n_rows = n_samples - n_held_out
         batch_size, noise = self.batch_size, self.noise
         if batch_size == "auto":
-            batch_size = _defaults.coder_batch_size(n_rows)
+            batch_size = _defaults.coder_batch_size(n_rows, n_features)
         batch_size = min(batch_size, n_rows)
         if noise == "auto":
             noise = _defaults.coder_noise(n_features)
@@ -289,7 +290,7 @@ class Autoencoder(NetworkTransformer):
         """The encoder and its mirror image, with random weights, on the CPU."""
         hidden = self.hidden_layer_sizes
         if hidden is None:
-            hidden = _defaults.coder_layers(shape[0] * shape[1])
+            hidden = _defaults.coder_layers(*shape)
         sizes = [shape[1], *layer_sizes(hidden), n_components]
         return torch.nn.Sequential(
             MLP(sizes, self.activation, generator),
@@ -347,7 +348,7 @@ def _code_width(rows, order):
     n_features = rows.X.shape[1]
     size = int(np.clip(_SAMPLE_ENTRIES // n_features, 64, _SAMPLE_ROWS))
     sample = rows.batch(order[:size])
-    sample = sample - sample.mean(axis=0)
+    sample -= sample.mean(axis=0)
     # tr C^2 is the same for X^T X and X X^T, up to the scale: take the smaller one.
     tall = sample.shape[0] > sample.shape[1]
     gram = sample.T @ sample if tall else sample @ sample.T
@@ -364,7 +365,7 @@ def _train(network, rows, order, task, generator, trainer):
 
     def epoch_losses():
         for _ in range(task.n_steps):
-            inputs = _read(rows, next(batches), task.device)
+            inputs = read_batch(rows, next(batches), device=task.device)
             yield _denoising_loss(network, inputs, task, noise)
 
     def validate():
@@ -390,10 +391,6 @@ def _random_batches(rows, batch_size, generator):
         yield from np.array_split(rows[order], n_batches)
 
 
-def _read(rows, which, device):
-    return to_tensor(rows.batch(which), device=device, dtype=torch.float32)
-
-
 def _denoising_loss(network, inputs, task, noise):
     """Loss of the clean rows, rebuilt from rows with Gaussian noise (if any)."""
     seen = noise.add_to(inputs)
@@ -407,7 +404,7 @@ def _mean_loss(network, rows, which, task):
     with torch.no_grad():
         for start in range(0, len(which), task.batch_size):
             block = which[start : start + task.batch_size]
-            inputs = _read(rows, block, task.device)
+            inputs = read_batch(rows, block, device=task.device)
             loss = reconstruction_loss(network(inputs), inputs)
             total += float(loss) * len(block)
     return total / len(which)

@@ -64,7 +64,7 @@ class Components(NamedTuple):
 class Size(NamedTuple):
     """What the defaults of a spectral stage depend on."""
 
-    n_samples: int
+    shape: tuple  # rows, and columns that the network sees
     components: Components
     learned: bool  # whether there is a metric learner
     device: object
@@ -232,7 +232,7 @@ class BaseSpectralNet(RowTransformer):
         rows = told.rows if rows is None else rows[told.rows]
         stages, inputs, points = told.stages, told.inputs, told.points
         components = self._components(told.n_samples, constraints)
-        size = Size(len(inputs), components, stages.metric_learner is not None, device)
+        size = Size(inputs.shape, components, stages.metric_learner is not None, device)
         trainer = self._trainer(fit_task)
         with gradients(device):
             if whole:
@@ -317,8 +317,8 @@ class BaseSpectralNet(RowTransformer):
         common = self._common_fields(size)
         batch_size, hidden = common["batch_size"], self.hidden_layer_sizes
         if hidden is None:
-            hidden = _defaults.batch_layers(size.n_samples)
-        default = _defaults.patience(batch_size >= size.n_samples, size.learned)
+            hidden = _defaults.batch_layers(*size.shape)
+        default = _defaults.patience(batch_size >= size.shape[0], size.learned)
         return _batch_graph.BatchTask(
             **common,
             **self._patience(*default),
@@ -368,8 +368,8 @@ class BaseSpectralNet(RowTransformer):
     def _batch_size(self, size):
         n_components = size.components.n_learned
         if self.batch_size == "auto":
-            return _defaults.map_batch_size(size.n_samples, n_components, size.learned)
-        batch_size = min(self.batch_size, size.n_samples)
+            return _defaults.map_batch_size(size.shape[0], n_components, size.learned)
+        batch_size = min(self.batch_size, size.shape[0])
         if batch_size < n_components:
             raise ValueError(
                 f"batch_size={self.batch_size} is smaller than the number of "

@@ -34,7 +34,7 @@ from skspectralnet._spectral import (
     standardised_gamma,
     train_map,
 )
-from skspectralnet._tensors import to_numpy, to_tensor, torch_generator
+from skspectralnet._tensors import read_batch, to_numpy, to_tensor, torch_generator
 from skspectralnet._training import count_held_out, train
 
 # An epoch is at least this many steps, so that its loss is worth looking at on small
@@ -140,9 +140,10 @@ class BatchReader:
             Of the inputs.
         """
         task = self.task
-        points = self._tensor(self.points, rows, torch.float32)
-        same = self.inputs is self.points and dtype == points.dtype
-        inputs = points if same else self._tensor(self.inputs, rows, dtype)
+        points = read_batch(self.points, rows, device=task.device)
+        same, inputs = self.inputs is self.points and dtype == points.dtype, points
+        if not same:
+            inputs = read_batch(self.inputs, rows, device=task.device, dtype=dtype)
         gamma = standardised_gamma(task.gamma, self.points.scale)
         if callable(task.affinity):
             points = in_units(points, self.points)
@@ -161,9 +162,6 @@ class BatchReader:
     def _on_device(self, array):
         dtype = torch.bool if array.dtype == bool else torch.int64
         return to_tensor(array, device=self.task.device, dtype=dtype)
-
-    def _tensor(self, source, rows, dtype):
-        return to_tensor(source.batch(rows), device=self.task.device, dtype=dtype)
 
 
 def fit(inputs, points, task, constraints, trainer, rng):

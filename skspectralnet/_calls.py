@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from threadpoolctl import ThreadpoolController  # which scikit-learn requires
 
+from skspectralnet._tensors import without_tensors
+
 _IMPORTED_IN = os.getpid()
 
 
@@ -29,6 +31,8 @@ def guarded(method):
     What is too small for a float is 0 in it, as it is in torch, whatever numpy is to
     raise.
 
+    Tensors of torch that it is given become arrays.
+
     And it does not wait for threads that a fork left behind. GNU's OpenMP, with which
     torch and scikit-learn run loops and matrix products, keeps a pool of threads for
     each thread that has started such a loop. A fork copies what the thread that forks
@@ -40,6 +44,8 @@ def guarded(method):
     @functools.wraps(method)
     def called(*args, **kwargs):
         with np.errstate(under="ignore"), _one_thread_where_forked():
+            args = map(without_tensors, args)
+            kwargs = {name: without_tensors(value) for name, value in kwargs.items()}
             return method(*args, **kwargs)
 
     return called

@@ -192,7 +192,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         - ``"random"``: the spectral loss alone, from random weights, as in [1]_.
     hidden_layer_sizes : int or array-like of int, default=None
         Units of each hidden layer. None: (64, 64) below 1,000 rows, else (128, 128),
-        or (256, 256, 256) for the graph of all rows.
+        or (256, 256, 256) for the graph of all rows; the first has at most two million
+        weights, and so fewer units where there are very many columns.
     activation : str, default="auto"
         Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
         ``"silu"`` or ``"identity"``. ``"auto"``: relu in a learned space, where
@@ -579,7 +580,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
 
     def _share_outside(self, X):
         """The share of validated rows outside of where those of the fit lay."""
-        blocks = row_blocks(X.shape[0])
+        blocks = row_blocks(X.shape)
         rows = (self._stages.given(in_memory(X, block)) for block in blocks)
         n_outside = sum(map(self._landmarks.count_outside, rows))
         return n_outside / max(X.shape[0], 1)

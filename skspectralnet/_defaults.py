@@ -35,6 +35,8 @@ PATIENCE, PLAIN_PATIENCE = 4, 6
 # hidden_layer_sizes=None: below so many rows, from so many on, and on a graph of all.
 SMALL_SAMPLE = 1000
 SMALL_LAYERS, BATCH_LAYERS, GRAPH_LAYERS = (64, 64), (128, 128), (256, 256, 256)
+# The first of them has at most so many weights, but at least so many units.
+MOST_WEIGHTS, LEAST_UNITS = 2**21, 16
 
 # diffusion_time="auto": the K-th eigenvector keeps exp(-1/2) of its length. Those
 # after a gap vanish, those before it stay (benchmarks/assignment.py).
@@ -82,14 +84,26 @@ def patience(one_batch, learned):
     return SAMPLED_TOL, PATIENCE if learned else PLAIN_PATIENCE
 
 
-def batch_layers(n_samples):
+def batch_layers(n_samples, n_columns):
     """Units of the hidden layers of a map trained on batches."""
-    return SMALL_LAYERS if n_samples < SMALL_SAMPLE else BATCH_LAYERS
+    layers = SMALL_LAYERS if n_samples < SMALL_SAMPLE else BATCH_LAYERS
+    return of_columns(layers, n_columns)
 
 
-def graph_layers(n_nodes):
+def graph_layers(n_samples, n_columns):
     """Units of the hidden layers of a map trained on the graph of all rows."""
-    return SMALL_LAYERS if n_nodes < SMALL_SAMPLE else GRAPH_LAYERS
+    layers = SMALL_LAYERS if n_samples < SMALL_SAMPLE else GRAPH_LAYERS
+    return of_columns(layers, n_columns)
+
+
+def of_columns(layers, n_columns):
+    """Hidden layers, the first one with fewer units where there are very many columns.
+
+    A training holds each weight five times, and a layer as wide as the others would
+    outweigh the rows.
+    """
+    most = max(MOST_WEIGHTS // n_columns, LEAST_UNITS)
+    return min(layers[0], most), *layers[1:]
 
 
 def components_of(n_clusters):
@@ -117,9 +131,9 @@ NOISE_ROWS, SIAMESE_NOISE = 5000, 0.5
 COARSE = 0.1
 
 
-def siamese_layers(n_samples):
+def siamese_layers(n_samples, n_columns):
     """Units of the hidden layers of the siamese network."""
-    return _at_least(SIAMESE_LAYERS, n_samples)
+    return of_columns(_at_least(SIAMESE_LAYERS, n_samples), n_columns)
 
 
 def siamese_batch_size(n_rows):
@@ -152,6 +166,7 @@ MIN_CODES, MAX_CODES = 2, 16
 # hidden_layer_sizes=None: the units that so many entries of X are worth.
 CODER_LAYERS = {1_000_000: (512, 512, 1024), 30_000: (256, 256), 0: (128, 128)}
 CODER_BATCHES, MIN_CODER_BATCH, MAX_CODER_BATCH = 8, 32, 256
+MOST_ENTRIES = 2**20  # of a batch
 # As for the siamese network, a step for ten rows.
 CODER_ROWS_PER_STEP, CODER_STEPS, MAX_CODER_STEPS = 10, (10, 30), 300
 # learning_rate_init="auto": of layers up to so many units, and of wider ones.
@@ -166,14 +181,15 @@ def code_width(directions, n_features):
     return max(1, min(int(width), n_features - 1))
 
 
-def coder_layers(n_entries):
+def coder_layers(n_samples, n_columns):
     """Units of the hidden layers of the encoder."""
-    return _at_least(CODER_LAYERS, n_entries)
+    return of_columns(_at_least(CODER_LAYERS, n_samples * n_columns), n_columns)
 
 
-def coder_batch_size(n_rows):
-    """Rows of a step."""
-    return int(np.clip(n_rows // CODER_BATCHES, MIN_CODER_BATCH, MAX_CODER_BATCH))
+def coder_batch_size(n_rows, n_columns):
+    """Rows of a step, fewer where there are very many columns."""
+    most = min(MAX_CODER_BATCH, MOST_ENTRIES // n_columns)
+    return max(MIN_CODER_BATCH, min(n_rows // CODER_BATCHES, most))
 
 
 def coder_steps(n_rows, batch_size):

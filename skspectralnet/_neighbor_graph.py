@@ -22,9 +22,15 @@ from skspectralnet._graph import (
 )
 from skspectralnet._losses import edge_form, lost_form, row_gram
 from skspectralnet._network import orthonormalizer
-from skspectralnet._rows import distinct_rows, standardised
+from skspectralnet._rows import distinct_rows, rows_at_once, standardised
 from skspectralnet._spectral import check_edges, in_units, standardised_gamma
-from skspectralnet._tensors import Blocks, forward_in_blocks, to_numpy, to_tensor
+from skspectralnet._tensors import (
+    Blocks,
+    forward_in_blocks,
+    read_batch,
+    to_numpy,
+    to_tensor,
+)
 
 # Up to so many rows the whole graph is solved for its eigenvectors; beyond, the
 # neighbour graph of so many random rows.
@@ -160,7 +166,7 @@ class GraphReader:
         """What a network makes of all nodes, (n_nodes, n_outputs), float64."""
         return forward_in_blocks(
             mlp.double(),
-            Blocks(self.read_inputs, len(self.nodes)),
+            Blocks(self.read_inputs, len(self.nodes), rows_at_once(self.inputs)),
             device=self.task.device,
             method=method,
         )
@@ -251,7 +257,7 @@ def _called(points, nodes, task):
             f"neighbors_in='data', and {_MOST_CALLABLE_ROWS} are too many for that "
             "already. Use neighbors_in='batch' or pass the graph to fit."
         )
-    batch = to_tensor(points.batch(nodes), device=task.device, dtype=torch.float32)
+    batch = read_batch(points, nodes, device=task.device)
     affinity = batch_affinity(
         in_units(batch, points), task.affinity, n_neighbors=len(nodes) - 1
     )

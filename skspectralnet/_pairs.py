@@ -11,7 +11,13 @@ from skspectralnet._calls import is_forked
 from skspectralnet._constraints import groups_of, of_distinct
 from skspectralnet._eigen import graph_eigenpairs
 from skspectralnet._graph import nearest_neighbors, symmetric_graph
-from skspectralnet._rows import Rows, center_and_scale, distinct_rows, standardised
+from skspectralnet._rows import (
+    Rows,
+    center_and_scale,
+    distinct_rows,
+    row_blocks,
+    standardised,
+)
 
 # Rows whose neighbours say how far apart neighbours are.
 _SAMPLED_ROWS = 2000
@@ -101,12 +107,16 @@ def neighbor_differences(pairs):
     chosen = np.linspace(0, len(pairs.rows) - 1, min(len(pairs.rows), _SAMPLED_ROWS))
     chosen = chosen.astype(np.int64)
     if pairs.rows.reach is not None:
-        lengths = np.linalg.norm(pairs.rows.batch(chosen), axis=1)
+        read = pairs.rows.batch(chosen, np.float32)
+        lengths = np.linalg.norm(read, axis=1)
         chosen = chosen[lengths < pairs.rows.reach]
-    partners = pairs.partners[chosen]  # (s, k)
-    near = pairs.rows.batch(partners.ravel())
-    apart = near - np.repeat(pairs.rows.batch(chosen), partners.shape[1], axis=0)
-    return np.sqrt(np.mean(np.square(apart), axis=1))
+    partners = pairs.partners[chosen].ravel()  # (s k,)
+    chosen = np.repeat(chosen, len(partners) // max(len(chosen), 1))
+    size = np.empty(len(partners))
+    for block in row_blocks((len(partners), pairs.rows.X.shape[1])):
+        apart = pairs.rows.batch(partners[block]) - pairs.rows.batch(chosen[block])
+        size[block] = np.sqrt(np.mean(np.square(apart), axis=1))
+    return size
 
 
 def spectral_start(pairs, n_components, rng):
@@ -125,7 +135,7 @@ def spectral_start(pairs, n_components, rng):
     if len(rows) > _MOST_ROWS:
         rows = np.sort(rng.permutation(len(rows))[:_MOST_ROWS])
         partners = nearest_neighbors(
-            pairs.rows.batch(rows), partners.shape[1], random_state=rng
+            pairs.rows.batch(rows, np.float32), partners.shape[1], random_state=rng
         ).indices
     graph = symmetric_graph(partners, np.ones(partners.shape))
     parts = connected_components(graph, directed=False)[1]

@@ -1,6 +1,6 @@
 """Anything with rows by index, checked and read as dense float blocks; its scale."""
 
-import itertools
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -17,12 +17,12 @@ _DTYPES = (
     np.int16,
 )
 
-# Rows read at once by a pass over all of them: bounds the workspace, not the result.
-_BLOCK_ROWS = 8192
+# Rows and dense entries that are read at once: bounds the workspace, not the result.
+_BLOCK_ROWS, _BLOCK_ENTRIES = 8192, 2**20
 # Entries that are compared at once.
 _HASHED_ENTRIES = 2**20
 # Of the rows that go through all stages at once.
-_BLOCK_ENTRIES = 2**25
+_STAGES_ROWS, _STAGES_ENTRIES = 65_536, 2**24
 # An outlier is so many times farther from the centre than that share of the rows; the
 # centre moves when outliers are left out, and more of them may be seen.
 _FAR, _USUAL, _FAR_PASSES = 10.0, 0.9, 8
@@ -46,8 +46,13 @@ def validate_rows(estimator, X, *, reset):
         ensure_min_samples=least,
         reset=reset,
     )
-    if sparse.issparse(X) and not X.has_canonical_format:
-        X = X.copy()  # entries given twice are their sum, wherever they are read
+    return _canonical(X) if sparse.issparse(X) else X
+
+
+def _canonical(X):
+    """A sparse matrix without entries given twice: those are their sum."""
+    if not X.has_canonical_format:
+        X = X.copy()
         X.sum_duplicates()
     return X
 
@@ -65,6 +70,11 @@ def _is_stored(X):
 
 def _validate_stored(estimator, X, least, reset):
     """The same checks on the shape, and on each block of rows."""
+    if not all(isinstance(n, Integral) for n in X.shape):
+        raise ValueError(
+            f"X has the shape {tuple(X.shape)}: its number of rows is not known. Have "
+            "it counted first; an array of dask does that by X.compute_chunk_sizes()."
+        )
     if X.shape[0] < least or X.shape[1] < 1:
         raise ValueError(
             f"Found array with {X.shape[0]} sample(s) and {X.shape[1]} feature(s) "
@@ -73,9 +83,10 @@ def _validate_stored(estimator, X, least, reset):
         )
     rows = StoredRows(X, X.dtype if X.dtype in _DTYPES else np.float64)
     validate_data(estimator, rows, reset=reset, skip_check_array=True)
-    for block in row_blocks(len(rows)):
+    for block in row_blocks(rows.shape):
         check_array(
             rows[block],
+            accept_sparse="csr",
             dtype=None,
             input_name="X",
             estimator=estimator,
@@ -84,7 +95,7 @@ def _validate_stored(estimator, X, least, reset):
 
 
 class StoredRows:
-    """Rows that lie elsewhere (h5py, zarr, dask), read a block at a time.
+    """Rows that lie elsewhere (h5py, zarr, dask, anndata), read a block at a time.
 
     Only slices of the source are asked for: index arrays are slow or forbidden in
     some of them.
@@ -92,7 +103,8 @@ class StoredRows:
     Parameters
     ----------
     source : object of shape (n_samples, n_features)
-        With `shape`, a numpy `dtype` and slices of rows that numpy can read.
+        With `shape`, a numpy `dtype` and slices of rows: sparse ones, such as scipy can
+        read, or any that numpy can.
     dtype : dtype
         Of what is returned.
     """
@@ -107,36 +119,56 @@ class StoredRows:
         return self.shape[0]
 
     def __getitem__(self, rows):
-        """Read a slice or ascending row numbers, as an ndarray."""
+        """Read a slice or ascending row numbers, as an ndarray or a CSR array."""
         if isinstance(rows, slice):
-            return np.asarray(self._source[rows]).astype(self.dtype, copy=False)
-        found = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
-        starts = np.arange(0, len(self) + _BLOCK_ROWS, _BLOCK_ROWS)
-        places = np.searchsorted(rows, starts)
-        for low, high in itertools.pairwise(places):
-            if low < high:
-                first, last = int(rows[low]), int(rows[high - 1])
-                block = self[first : last + 1]
-                found[low:high] = block[rows[low:high] - first]
-        return found
+            return self._read(rows)
+        found, parts = np.empty((0, self.shape[1]), dtype=self.dtype), []
+        for window in row_blocks(self.shape):
+            low, high = np.searchsorted(rows, (window.start, window.stop))
+            if low == high:
+                continue
+            first = int(rows[low])
+            block = self._read(slice(first, int(rows[high - 1]) + 1))
+            block = block[rows[low:high] - first]
+            if sparse.issparse(block):
+                parts.append(block)
+                continue
+            if len(found) == 0:
+                found = np.empty((len(rows), self.shape[1]), dtype=self.dtype)
+            found[low:high] = block
+        return sparse.vstack(parts, format="csr") if parts else found
+
+    def _read(self, rows):
+        block = self._source[rows]
+        if hasattr(block, "compute"):  # a graph of tasks: its kind is not known before
+            block = block.compute()
+        if hasattr(block, "tocsr"):
+            return _canonical(sparse.csr_array(block.tocsr(), dtype=self.dtype))
+        return np.asarray(block).astype(self.dtype, copy=False)
 
 
 def rows_at_once(X):
     """Rows of a block that goes through all stages.
 
-    As many as fit into a fixed memory (256 MiB in float64): the threads of one library
+    As many as fit into a fixed memory (128 MiB in float64): the threads of one library
     still wait for work when the other's start, so changes between them should be few.
     """
-    if isinstance(X, StoredRows):
-        return _BLOCK_ROWS
-    return int(np.clip(_BLOCK_ENTRIES // X.shape[1], 1024, 65_536))
+    most = _BLOCK_ROWS if isinstance(X, StoredRows) else _STAGES_ROWS
+    return int(np.clip(_STAGES_ENTRIES // X.shape[1], 1, most))
 
 
-def row_blocks(n_samples):
-    """Slices of at most 8,192 rows, in order."""
+def row_blocks(shape):
+    """Slices of at most 8,192 rows and 2^20 entries, but at least one row, in order.
+
+    Parameters
+    ----------
+    shape : (n_samples, n_features)
+    """
+    n_samples, n_features = shape
+    size = int(np.clip(_BLOCK_ENTRIES // max(n_features, 1), 1, _BLOCK_ROWS))
     return [
-        slice(start, min(start + _BLOCK_ROWS, n_samples))
-        for start in range(0, n_samples, _BLOCK_ROWS)
+        slice(start, min(start + size, n_samples))
+        for start in range(0, n_samples, size)
     ]
 
 
@@ -208,7 +240,7 @@ def center_and_scale(X):
     ValueError
         If the spread of the values is not a float64 number.
     """
-    blocks = row_blocks(X.shape[0])
+    blocks = row_blocks(X.shape)
     largest = max(float(np.max(np.abs(dense_rows(X, block)))) for block in blocks)
     if largest == 0.0:
         return Units(np.zeros(X.shape[1]), 1.0)
@@ -247,7 +279,7 @@ class _Moments(NamedTuple):
 def _moments(X, unit, kept):
     """The _Moments of the rows that are `kept`, a mask of shape (n_samples,)."""
     n_samples, n_features = X.shape
-    blocks, n_kept = row_blocks(n_samples), np.count_nonzero(kept)
+    blocks, n_kept = row_blocks(X.shape), np.count_nonzero(kept)
     center = np.zeros(n_features)
     for block in blocks:
         rows = dense_rows(X, block).astype(np.float64) / unit
@@ -388,7 +420,7 @@ def rows_that_differ_from_zero(X):
     ----------
     X : {ndarray, CSR matrix, StoredRows} of shape (n_samples, n_features)
     """
-    blocks = (in_memory(X, block) for block in row_blocks(X.shape[0]))
+    blocks = (in_memory(X, block) for block in row_blocks(X.shape))
     return np.flatnonzero(np.concatenate([_any_entry(block) for block in blocks]))
 
 
@@ -423,7 +455,7 @@ def standardised(rows, most_dense=0):
         return sparse.csr_array(
             (_nearer(rows.X, rows.center) / rows.scale).astype(np.float32)
         )
-    return rows.batch(slice(None)).astype(np.float32)
+    return rows.batch(slice(None), np.float32)
 
 
 def _nearer(X, center):
@@ -461,6 +493,10 @@ class Rows:
         self.multiplicities = multiplicities
 
     @property
+    def shape(self):
+        return self.X.shape
+
+    @property
     def units(self):
         """The Units of these rows."""
         return Units(self.center, self.scale, self.reach)
@@ -473,18 +509,25 @@ class Rows:
         many = distinct.multiplicities()
         return Rows(self.X[distinct.first], *self.units, many)
 
-    def batch(self, rows):
+    def batch(self, rows, dtype=np.float64):
         """Read standardised rows.
 
         Subtracting in float64 keeps the digits of data far from the origin.
 
         Parameters
         ----------
-        rows : ndarray of int of shape (b,)
+        rows : slice or ndarray of int of shape (b,)
+        dtype : dtype, default=float64
+            Of what is returned.
 
         Returns
         -------
-        ndarray of shape (b, n_features), float64
+        ndarray of shape (b, n_features)
         """
-        Z = (dense_rows(self.X, rows) - self.center) / self.scale
-        return pulled_in(Z, self.reach)
+        if isinstance(rows, slice):
+            rows = np.arange(len(self))[rows]
+        Z = np.empty((len(rows), self.X.shape[1]), dtype=dtype)
+        for block in row_blocks(Z.shape):
+            read = (dense_rows(self.X, rows[block]) - self.center) / self.scale
+            Z[block] = pulled_in(read, self.reach)
+        return Z

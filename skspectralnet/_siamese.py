@@ -31,6 +31,7 @@ from skspectralnet._rows import (
 from skspectralnet._tensors import (
     GaussianNoise,
     in_bfloat16,
+    read_batch,
     resolve_device,
     takes_bfloat16,
     to_tensor,
@@ -130,7 +131,9 @@ class SiameseEmbedding(NetworkTransformer):
         as those seen in training are.
     hidden_layer_sizes : int or array-like of int, default=None
         Units of each hidden layer. None: (512, 256, 256), or (128, 128, 128) below
-        5,000 rows. Their sums are normalised over the batch in training.
+        5,000 rows; the first has at most two million weights, and so fewer units
+        where there are very many columns. Their sums are normalised over the batch
+        in training.
     activation : str, default="relu"
         Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
         ``"silu"`` or ``"identity"``.
@@ -424,8 +427,8 @@ class SiameseEmbedding(NetworkTransformer):
         """The perceptron with random weights, on the CPU."""
         hidden = self.hidden_layer_sizes
         if hidden is None:
-            hidden = _defaults.siamese_layers(len(rows))
-        sizes = [rows.X.shape[1], *layer_sizes(hidden), n_components]
+            hidden = _defaults.siamese_layers(*rows.shape)
+        sizes = [rows.shape[1], *layer_sizes(hidden), n_components]
         return BatchNormMLP(MLP(sizes, self.activation, generator))
 
 
@@ -467,7 +470,7 @@ def _begin(goal, schedule, generator, **hooks):
 
 def _outputs(network, pairs, rows, task, noise):
     """The outputs for some rows, with noise where it is given."""
-    inputs = to_tensor(pairs.rows.batch(rows), device=task.device, dtype=torch.float32)
+    inputs = read_batch(pairs.rows, rows, device=task.device)
     if noise is not None:
         inputs = noise.add_to(inputs)
     # Distances are taken in float32 either way.

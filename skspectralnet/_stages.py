@@ -87,7 +87,7 @@ class Stages(NamedTuple):
         if self.metric != "cosine":
             return None
         found = []
-        for block in row_blocks(X.shape[0]):
+        for block in row_blocks(X.shape):
             codes = self.codes(in_memory(X, block))
             found.append(block.start + rows_that_differ_from_zero(codes))
         return np.concatenate(found)

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy import sparse
+
+_NUMPY_FLOATS = {torch.float16, torch.float32, torch.float64}
 
 
 def resolve_device(device):
@@ -64,6 +67,62 @@ def to_tensor(array, *, device, dtype):
     return torch.tensor(np.ascontiguousarray(array), dtype=dtype, device=device)
 
 
+def read_batch(rows, which, *, device, dtype=torch.float32):
+    """Read some standardised rows into a tensor.
+
+    Parameters
+    ----------
+    rows : Rows
+    which : ndarray of int of shape (b,)
+    device : torch.device
+    dtype : torch.dtype, default=torch.float32
+        float32 or float64.
+
+    Returns
+    -------
+    tensor of shape (b, n_features)
+    """
+    wanted = np.float64 if dtype == torch.float64 else np.float32
+    return torch.from_numpy(rows.batch(which, wanted)).to(device)
+
+
+def without_tensors(value):
+    """A tensor of a user as an array or CSR array; anything else as it is.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    object
+        A dense tensor on the CPU shares its memory. What numpy has no type for
+        (bfloat16) becomes float32.
+
+    Raises
+    ------
+    ValueError
+        If the tensor has no values (device "meta").
+    """
+    if not isinstance(value, torch.Tensor):
+        return value
+    if value.is_meta:
+        raise ValueError(
+            "A tensor on device 'meta' has no values: expected one on a device with "
+            "memory, such as the CPU."
+        )
+    value = value.detach().cpu().resolve_conj().resolve_neg()
+    if value.is_quantized:
+        value = value.dequantize()
+    if value.dtype.is_floating_point and value.dtype not in _NUMPY_FLOATS:
+        value = value.to(torch.float32)
+    if value.layout == torch.strided:
+        return value.numpy()
+    value = value.to_sparse_coo().coalesce()
+    places = tuple(value.indices().numpy())
+    return sparse.coo_array((value.values().numpy(), places), value.shape).tocsr()
+
+
 def to_numpy(tensor):
     """Return a tensor's values as an array of its own on the CPU."""
     return tensor.detach().cpu().numpy().copy()
@@ -112,7 +171,8 @@ class GaussianNoise:
     generator : torch.Generator
     """
 
-    _BATCHES, _LEAST = 4, 2**14  # as large as so many batches, but at least that
+    # As large as so many batches, but at least and, beyond a batch, at most that.
+    _BATCHES, _LEAST, _MOST = 4, 2**14, 2**20
     _USES = 64  # of a pool
     _STEP = 16  # between places: a line of a cache
 
@@ -128,7 +188,7 @@ class GaussianNoise:
         size = inputs.numel()
         if self._n_left == 0 or len(self._pool) < size:
             self._pool = self._deviation * torch.randn(
-                max(self._BATCHES * size, self._LEAST),
+                max(min(self._BATCHES * size, size + self._MOST), self._LEAST),
                 generator=self._generator,
                 dtype=torch.float32,
                 device="cpu",
@@ -163,9 +223,9 @@ def in_bfloat16(module, inputs):
     return outputs.to(inputs.dtype)
 
 
-# Of the rows of a block so many go through the layers at once: what is between them
-# stays in the caches (benchmarks/roofline.py).
-_CACHED_ROWS = 1024
+# Of the rows of a block so many go through the layers at once, of at most so many
+# entries: what is between them stays in the caches (benchmarks/roofline.py).
+_CACHED_ROWS, _CACHED_ENTRIES = 1024, 2**21
 
 
 class Blocks(NamedTuple):
@@ -206,8 +266,9 @@ def forward_in_blocks(
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
         for start in range(0, n_rows, blocks.size):
             block = blocks.read(slice(start, min(start + blocks.size, n_rows)))
-            for first in range(0, len(block), _CACHED_ROWS):
-                part = block[first : first + _CACHED_ROWS]
+            size = min(_CACHED_ROWS, max(_CACHED_ENTRIES // block.shape[1], 1))
+            for first in range(0, len(block), size):
+                part = block[first : first + size]
                 tensor = to_tensor(part, device=device, dtype=torch.float64)
                 found = to_numpy(apply(tensor))
                 if weights is not None:

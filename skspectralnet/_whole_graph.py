@@ -232,7 +232,7 @@ def new_network(reader, n_outputs, generator):
     task, n_nodes = reader.task, len(reader.nodes)
     hidden = task.hidden_layer_sizes
     if hidden is None:
-        hidden = graph_layers(n_nodes)
+        hidden = graph_layers(*reader.inputs.shape)
     layers = (*hidden, n_outputs)
     mlp = placed_mlp(reader.read_inputs, n_nodes, layers, task.activation, generator)
     return mlp.to(task.device)

@@ -14,8 +14,8 @@ PACKAGE = Path(skspectralnet.__file__).parent
 
 # module: (layer, what it may import from outside, and that only inside a function)
 TABLE = {
-    "_tensors": (0, {"numpy", "torch"}, set()),
-    "_calls": (0, {"numpy", "threadpoolctl", "torch"}, set()),
+    "_tensors": (0, {"numpy", "scipy", "torch"}, set()),
+    "_calls": (1, {"numpy", "threadpoolctl", "torch"}, set()),
     "_rows": (0, {"numpy", "scipy", "sklearn"}, set()),
     "_validation": (0, {"sklearn"}, set()),
     "_affinity": (0, {"numpy", "scipy", "torch"}, set()),
@@ -30,7 +30,7 @@ TABLE = {
     "_training": (0, {"torch"}, {"tqdm"}),
     "_alignment": (1, {"numpy"}, set()),
     "_drift": (1, {"numpy", "scipy", "sklearn"}, set()),
-    "_pairs": (1, {"numpy", "scipy"}, set()),
+    "_pairs": (2, {"numpy", "scipy"}, set()),
     "_spectral": (1, {"numpy", "torch"}, set()),
     "_trainer": (1, {"sklearn"}, set()),
     "_estimator": (2, {"numpy", "sklearn"}, set()),

@@ -1,9 +1,12 @@
 """Rows as dense float blocks; the centre and the scale."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import clone
 
 from skspectralnet import Autoencoder, SiameseEmbedding, SpectralNetClustering
 from skspectralnet._rows import (
@@ -210,6 +213,72 @@ def test_stored_rows_are_checked(bad, elsewhere, blobs):
     X[-1, 0] = bad
     with pytest.raises(ValueError, match="X contains"):
         model.predict(elsewhere(X))
+
+
+class SparseElsewhere:
+    """Sparse rows in a file: slices of them, as anndata and dask give."""
+
+    def __init__(self, X, kind):
+        self._rows, self._kind = X, kind
+        self.shape, self.dtype = X.shape, X.dtype
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice)
+        return self._kind(self._rows[rows])
+
+
+class Lazy(NamedTuple):
+    """Rows that are to be computed, as slices of dask are."""
+
+    rows: object
+
+    def compute(self):
+        return self.rows
+
+
+SPARSE = [sparse.csr_matrix, sparse.csc_array, lambda X: Lazy(sparse.coo_array(X))]
+
+
+def twice(X):
+    """Each entry as two halves of it."""
+    X = sparse.coo_array(X)
+    halves = np.tile(X.data / 2, 2), tuple(np.tile(place, 2) for place in X.coords)
+    return sparse.csr_array(sparse.coo_matrix(halves, X.shape))
+
+
+@pytest.mark.parametrize("kind", SPARSE, ids=["CSR", "CSC", "computed"])
+def test_stored_sparse_rows_are_those_in_memory(kind, rng):
+    X = sparse.csr_array(rng.poisson(0.2, size=(20_001, 3)).astype(np.float32))
+    stored = SparseElsewhere(X, kind)
+    rows = validate_rows(SpectralNetClustering(), stored, reset=True)
+    some = np.sort(rng.permutation(X.shape[0])[:50])
+    for which in (slice(5, 9), some, np.array([20_000])):
+        block = rows[which]
+        assert sparse.issparse(block)
+        assert block.dtype == np.float32
+        assert_array_equal(block.toarray(), X[which].toarray())
+    assert rows[np.array([], dtype=int)].shape == (0, 3)
+    for found, true in zip(center_and_scale(rows), center_and_scale(X), strict=True):
+        assert_array_equal(found, true)
+
+
+@pytest.mark.parametrize("kind", [*SPARSE, twice])
+def test_a_fit_of_stored_sparse_rows(kind, rng):
+    y = np.arange(300) % 3
+    X = rng.poisson(np.where(np.arange(30) // 10 == y[:, None], 2.0, 0.05))
+    X = sparse.csr_array(X.astype(np.float64))
+    model = SpectralNetClustering(3, subsample=200, max_iter=5, random_state=0)
+    expected, stored = clone(model).fit(X), SparseElsewhere(X, kind)
+    assert_array_equal(model.fit_predict(stored), expected.labels_)
+    assert_array_equal(model.transform(stored), expected.transform(X))
+    assert model.score(stored) == expected.score(X)
+
+
+def test_rows_of_unknown_number_are_refused(elsewhere, blobs):
+    stored = elsewhere(blobs[0])
+    stored.shape = (np.nan, 4)
+    with pytest.raises(ValueError, match=r"shape \(nan, 4\).*compute_chunk_sizes"):
+        SpectralNetClustering().fit(stored)
 
 
 def test_hdf5(tmp_path, blobs):

@@ -22,6 +22,7 @@ from skspectralnet import (
     SpectralNetEmbedding,
 )
 from skspectralnet._graph import checked_graph
+from skspectralnet._tensors import without_tensors
 from skspectralnet.inspection import AffinityDisplay, NeighborPurityDisplay
 
 QUICK = SiameseEmbedding(2, hidden_layer_sizes=(32,), max_iter=10)
@@ -461,3 +462,94 @@ def test_links_are_not_blamed_for_weights_of_zero(known, neighbors_in, laplacian
     model.set_params(affinity=lambda points: points @ points.T * 0, gamma=None)
     with pytest.raises(ValueError, match="with a callable return positive"):
         model.fit(X, **known)
+
+
+# --- tensors of torch
+
+LAYERS = {"hidden_layer_sizes": (8,), "max_iter": 2, "random_state": 0}
+QUIET = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:Sparse CSR tensor support"
+)
+FOUR = pytest.mark.parametrize(
+    "model",
+    [
+        SiameseEmbedding(2, **LAYERS),
+        Autoencoder(2, **LAYERS),
+        SpectralNetEmbedding(2, metric_learner=None, **LAYERS),
+        SpectralNetClustering(3, metric_learner=None, **LAYERS),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+
+
+def assert_same_methods(model, X, tensor):
+    """What a model makes of rows and of the same rows as a tensor."""
+    one, other = clone(model).fit(X), clone(model).fit(tensor)
+    for name in ("transform", "predict", "score"):
+        if hasattr(model, name):
+            found = getattr(other, name)(tensor)
+            assert_array_equal(found, getattr(one, name)(X), strict=True)
+    if hasattr(model, "inverse_transform"):
+        Z = one.transform(X)
+        found = other.inverse_transform(torch.from_numpy(Z))
+        assert_array_equal(found, one.inverse_transform(Z), strict=True)
+
+
+@QUIET
+@FOUR
+@pytest.mark.parametrize(
+    "dtype", ["float64", "float32", "float16", "uint8", "int16", "int64", "bool"]
+)
+def test_a_tensor_is_an_array_of_its_type(model, dtype, global_random_seed):
+    X = np.random.RandomState(global_random_seed).randint(4, size=(60, 5))
+    X = X.astype(dtype)
+    assert_same_methods(model, X, torch.from_numpy(X.copy()))
+
+
+@QUIET
+@FOUR
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda X: torch.from_numpy(X).to(torch.bfloat16),
+        lambda X: torch.from_numpy(X).to(torch.float8_e5m2),
+        lambda X: torch.from_numpy(X).requires_grad_(),
+        lambda X: torch.from_numpy(X.T.copy()).T,
+        lambda X: torch.from_numpy(np.repeat(X, 2, axis=0))[::2],
+    ],
+    ids=["bfloat16", "float8", "with gradient", "transposed", "every second"],
+)
+def test_tensors_without_an_array_of_their_kind(model, of, global_random_seed):
+    rng = np.random.RandomState(global_random_seed)
+    X = rng.randint(4, size=(60, 5)).astype(np.float32)
+    assert_same_methods(model, X, of(X))
+
+
+@QUIET
+@FOUR
+@pytest.mark.parametrize("layout", ["coo", "csr", "csc"])
+def test_sparse_tensors_stay_sparse(model, layout, global_random_seed):
+    X = sparse.random_array((60, 30), density=0.2, rng=global_random_seed)
+    X = X.astype(np.float32).tocsr()
+    tensor = getattr(torch.from_numpy(X.toarray()), f"to_sparse_{layout}")()
+    assert_same_methods(model, X, tensor)
+    assert isinstance(without_tensors(tensor), sparse.csr_array)
+
+
+def test_what_is_known_as_tensors(global_random_seed):
+    X, y = blobs(global_random_seed)
+    labels = np.where(np.arange(len(y)) % 5, -1, y)
+    links = np.flatnonzero(y == 0)[:2][None]
+    known = {"partial_labels": labels, "must_link": links}
+    tensors = {name: torch.tensor(value) for name, value in known.items()}
+    expected = clustering().fit_predict(X, **known)
+    assert_array_equal(clustering().fit_predict(torch.tensor(X), **tensors), expected)
+    graph = (np.abs(X[:, None] - X).sum(axis=2) < 3.0).astype(np.float32)
+    expected = clustering().fit_predict(X, graph=graph)
+    assert_array_equal(clustering().fit_predict(X, graph=torch.tensor(graph)), expected)
+
+
+@FOUR
+def test_tensors_without_values_are_named(model):
+    with pytest.raises(ValueError, match="device 'meta' has no values"):
+        model.fit(torch.empty(60, 5, device="meta"))

@@ -15,7 +15,7 @@ from skspectralnet._calls import guarded
 from skspectralnet._graph import checked_graph
 from skspectralnet._rows import Rows, center_and_scale, distinct_rows, validate_rows
 from skspectralnet._spectral import in_units, standardised_gamma
-from skspectralnet._tensors import to_numpy, to_tensor
+from skspectralnet._tensors import read_batch, to_numpy, to_tensor
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kwargs
 from skspectralnet.inspection._fitted import (
@@ -214,7 +214,7 @@ def _rebuilt_graph(estimator, X):
         )
     points, directed = fitted_points(estimator, X)
     rows = Rows(points[directed], *center_and_scale(points[directed]))
-    distinct = distinct_rows(rows.batch(slice(None)).astype(np.float32))
+    distinct = distinct_rows(rows.batch(slice(None), np.float32))
     kept = distinct.first
     if len(kept) < 2:
         raise ValueError("All chosen rows are equal: a graph needs two that differ.")
@@ -234,7 +234,7 @@ def _rebuilt_graph(estimator, X):
 def _affinity_of_rows(rows, kept, settings, n_neighbors):
     """Return the affinity of the rows `kept` as a batch or as a graph of all rows."""
     kind, gamma = settings.affinity, settings.gamma
-    points = _tensor(rows.batch(kept), torch.float32)
+    points = read_batch(rows, kept, device="cpu")
     if callable(kind):
         return batch_affinity(in_units(points, rows), kind, n_neighbors=n_neighbors)
     gamma = standardised_gamma(gamma, rows.scale)
