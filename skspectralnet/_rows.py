@@ -22,7 +22,7 @@ _BLOCK_ROWS, _BLOCK_ENTRIES = 8192, 2**20
 # Entries that are compared at once.
 _HASHED_ENTRIES = 2**20
 # Of the rows that go through all stages at once.
-_STAGES_ROWS, _STAGES_ENTRIES = 65_536, 2**24
+_STAGES_ROWS, _STAGES_ENTRIES = 65_536, 2**23
 # An outlier is so many times farther from the centre than that share of the rows; the
 # centre moves when outliers are left out, and more of them may be seen.
 _FAR, _USUAL, _FAR_PASSES = 10.0, 0.9, 8
@@ -150,7 +150,7 @@ class StoredRows:
 def rows_at_once(X):
     """Rows of a block that goes through all stages.
 
-    As many as fit into a fixed memory (128 MiB in float64): the threads of one library
+    As many as fit into a fixed memory (64 MiB in float64): the threads of one library
     still wait for work when the other's start, so changes between them should be few.
     """
     most = _BLOCK_ROWS if isinstance(X, StoredRows) else _STAGES_ROWS
