@@ -44,8 +44,9 @@ _MIN_EPOCH_STEPS, _MAX_EPOCH_STEPS = 10, 100
 # whether it falls (a quarter of the time, eigenvalues within 1 %).
 _ONE_BATCH_STEPS = 6
 # A graph costs more than the step that uses it: batches are drawn in groups, and
-# each group is gone through this many times before new rows are drawn.
-_GROUP_BATCHES, _GROUP_PASSES = 16, 4
+# each group is gone through this many times before new rows are drawn. Batches of wide
+# rows are fewer, so that there are not more entries at once than that.
+_GROUP_BATCHES, _GROUP_PASSES, _GROUP_ENTRIES = 16, 4, 2**24
 # Below this many held-out rows their loss is noise; the training loss decides then.
 _MIN_VALIDATION_ROWS = 200
 
@@ -326,12 +327,14 @@ def _random_batches(reader, rows, generator):
     batch_size = reader.task.batch_size
     if _count_batches(len(rows), batch_size) == 1:
         yield from itertools.repeat(reader.read(rows))
+    most = _GROUP_ENTRIES // (batch_size * reader.inputs.shape[1])
+    n_held = min(max(most, 1), _GROUP_BATCHES)
     while True:
         order = torch.randperm(len(rows), generator=generator, device="cpu").numpy()
         parts = _split(rows[order], batch_size)
-        for start in range(0, len(parts), _GROUP_BATCHES):
-            group = [reader.read(p) for p in parts[start : start + _GROUP_BATCHES]]
-            for _ in range(_GROUP_PASSES):
+        for start in range(0, len(parts), n_held):
+            group = [reader.read(p) for p in parts[start : start + n_held]]
+            for _ in range(min(n_held, _GROUP_PASSES)):
                 for i in torch.randperm(
                     len(group), generator=generator, device="cpu"
                 ).tolist():

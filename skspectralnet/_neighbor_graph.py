@@ -148,14 +148,14 @@ class GraphReader:
         """The EdgeBatch of some edges."""
         nodes = self.ends[:, edges].ravel()
         return EdgeBatch(
-            self.tensor(self.read_inputs(nodes), torch.float32),
+            read_batch(self.inputs, self.nodes[nodes], device=self.task.device),
             self.tensor(nodes, torch.int64),
             self.tensor(self._scales[nodes, None], torch.float64),
             self.tensor(self._row_weights[nodes], torch.float64),
         )
 
     def read_inputs(self, nodes):
-        """What the network sees of some nodes, (b, n_inputs)."""
+        """What the network sees of some nodes, (b, n_inputs), float64."""
         return self.inputs.batch(self.nodes[nodes])
 
     def tensor(self, array, dtype):

@@ -50,7 +50,14 @@ def validate_rows(estimator, X, *, reset):
 
 
 def _canonical(X):
-    """A sparse matrix without entries given twice: those are their sum."""
+    """A CSR matrix without entries given twice: those are their sum.
+
+    With 32 bits for an index where they suffice: k-means takes no others.
+    """
+    largest = max(X.nnz, *X.shape)
+    if X.indices.dtype != np.int32 and largest <= np.iinfo(np.int32).max:
+        parts = X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)
+        X = type(X)(parts, shape=X.shape)
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()

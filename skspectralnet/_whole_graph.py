@@ -50,7 +50,7 @@ _RIDGE = 1e-6
 # Steps of an epoch: a power of the rows over a number, within bounds.
 _STEPS_POWER, _STEPS_SHARE, _LEAST_STEPS, _MOST_STEPS = 0.75, 30.0, 1, 80
 # Steps and rows of an epoch of the spectral loss, and those that decide when it ends.
-_EPOCH_STEPS, _MONITORED_EDGES = 25, 4096
+_EPOCH_STEPS, _MONITORED_EDGES, _MONITORED_ENTRIES = 25, 4096, 2**22
 # Polishing: epochs, and the learning rate as a share of the one given.
 _POLISH_EPOCHS, _POLISH_RATE = 10, 0.02
 
@@ -334,7 +334,8 @@ def fit_edges(reader, mlp, schedule, *, generator, n_steps=_EPOCH_STEPS, **hooks
     def losses():
         return (loss_of(mlp, batches, task) for _ in range(n_steps))
 
-    n_fixed = min(_MONITORED_EDGES, 8 * reader.ends.shape[1])
+    most = max(_MONITORED_ENTRIES // (2 * reader.inputs.shape[1]), n_edges)
+    n_fixed = min(_MONITORED_EDGES, most, 8 * reader.ends.shape[1])
     fixed = reader.read(reader.draw(n_fixed, generator))
 
     def validate():
