@@ -4,8 +4,9 @@
 
 Three data sets, five seeds, the same budget for both: the trace loss of Shaham et al.
 (2018), a fixed number of epochs at a constant learning rate, for three learning rates,
-in the learned space of one default fit for each seed. Recorded: the held-out loss after each epoch (the mean Ritz value of the outputs on a
-held-out batch, its own orthonorm factor in both modes), the largest Ritz error, ARI.
+in the learned space of one default fit for each seed. Recorded: the held-out loss after
+each epoch (the mean Ritz value of the outputs on a held-out batch, its own orthonorm
+factor in both modes), ARI and NMI.
 """
 
 import warnings
