@@ -24,6 +24,7 @@ from skspectralnet._rows import (
     rows_that_differ_from_zero,
 )
 from skspectralnet._siamese import SiameseEmbedding
+from skspectralnet._tensors import without_tensors
 
 # Rows that say how far from the origin all of them are.
 _SAMPLE_ROWS = 1000
@@ -333,8 +334,15 @@ def _fit_stage(transformer, X, parameter, **known):
 
 def _transformed(transformer, X, parameter):
     """What a stage makes of its rows, checked."""
+    made = without_tensors(transformer.transform(X))
+    if len(getattr(made, "shape", ())) != 2:
+        shape = f" of shape {made.shape}" if hasattr(made, "shape") else ""
+        raise ValueError(
+            f"{parameter}={transformer!r} made a {type(made).__name__}{shape}: expected "
+            "an array of two dimensions, a row for each row."
+        )
     codes = check_array(
-        transformer.transform(X),
+        made,
         accept_sparse="csr",
         dtype=[np.float64, np.float32],
         input_name=f"The output of {parameter} ",

@@ -553,3 +553,21 @@ def test_what_is_known_as_tensors(global_random_seed):
 def test_tensors_without_values_are_named(model):
     with pytest.raises(ValueError, match="device 'meta' has no values"):
         model.fit(torch.empty(60, 5, device="meta"))
+
+
+@pytest.mark.parametrize("parameter", ["encoder", "metric_learner"])
+@pytest.mark.parametrize(
+    "made", [lambda X: None, lambda X: (X, X), lambda X: X[:, 0], lambda X: X[0, 0]]
+)
+def test_a_stage_that_makes_no_rows_is_named(parameter, made, global_random_seed):
+    X, _ = blobs(global_random_seed)
+    stage = FunctionTransformer(made)
+    with pytest.raises(ValueError, match=f"^{parameter}=Func.* expected an array"):
+        clustering(**{parameter: stage}).fit(X)
+
+
+def test_a_stage_may_make_tensors(global_random_seed):
+    X, _ = blobs(global_random_seed)
+    model = clustering(encoder=FunctionTransformer(torch.from_numpy))
+    expected = clustering(encoder=FunctionTransformer()).fit_predict(X)
+    assert_array_equal(model.fit(X).predict(X), expected)
