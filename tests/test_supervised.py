@@ -24,7 +24,8 @@ from skspectralnet import (
     SpectralNetEmbedding,
 )
 
-QUICK = SiameseEmbedding(2, hidden_layer_sizes=(32,), max_iter=20)
+# Fewer epochs leave a row of the blobs in a gap now and then.
+QUICK = SiameseEmbedding(2, hidden_layer_sizes=(32,), max_iter=30)
 
 
 def kernel(points):
@@ -493,7 +494,7 @@ def test_cross_validation_slices_the_labels(named, routing):
 def test_grid_search_slices_the_labels(named, routing):
     X, y, labels = named
     grid = {"n_clusters": [3, 5]}
-    asked = model().set_fit_request(partial_labels=True)
+    asked = model(metric_learner=None).set_fit_request(partial_labels=True)
     search = GridSearchCV(asked, grid, cv=2, scoring=accuracy, error_score="raise")
     folds = np.argsort(y % 3, kind="stable")  # no fold without one of the blobs
     order = np.r_[folds[::2], folds[1::2]]
