@@ -21,6 +21,8 @@ _DTYPES = (
 _BLOCK_ROWS, _BLOCK_ENTRIES = 8192, 2**20
 # Entries that are compared at once.
 _HASHED_ENTRIES = 2**20
+# Columns of dense rows that are compared first.
+_FIRST_HASHED = 64
 # Of the rows that go through all stages at once.
 _STAGES_ROWS, _STAGES_ENTRIES = 65_536, 2**23
 # An outlier is so many times farther from the centre than that share of the rows; the
@@ -363,7 +365,8 @@ def distinct_rows(X, kinds=None):
 
     Rows are compared by two sums of 64 scrambled bits of each entry, times random odd
     numbers of its column: equal rows have equal ones, whether dense or sparse, and
-    different rows have them with a probability of about 2^-128.
+    different rows have them with a probability of about 2^-128. Of wide dense rows some
+    columns are summed first, and the others of rows that are equal in these.
 
     Parameters
     ----------
@@ -377,16 +380,34 @@ def distinct_rows(X, kinds=None):
     """
     rng = np.random.RandomState(0)  # of the multipliers: any odd numbers will do
     odd = rng.randint(2**63, size=(X.shape[1], 2), dtype=np.uint64) * np.uint64(2) + 1
-    sums = np.empty((X.shape[0], 2), dtype=np.uint64)
-    n_rows = max(1, _HASHED_ENTRIES // X.shape[1])
-    for start in range(0, X.shape[0], n_rows):
-        sums[start : start + n_rows] = _row_sums(X[start : start + n_rows], odd)
+    some, every = rng.permutation(X.shape[1])[:_FIRST_HASHED], np.arange(X.shape[0])
+    if sparse.issparse(X) or len(some) == X.shape[1]:
+        sums = _sums(X, odd, every)
+    else:
+        sums = _sums(X, odd, every, some)
+        _, kind, sizes = np.unique(sums[:, 0], return_inverse=True, return_counts=True)
+        tied = np.flatnonzero(sizes[kind] > 1)
+        sums[tied] += _sums(X, odd, tied)
     if kinds is not None:
         sums += _scrambled(np.asarray(kinds, dtype=np.float64) + 1.0)[:, None]
     pairs = sums.view([("one", np.uint64), ("other", np.uint64)]).ravel()
     _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
     order = np.argsort(first)  # as in X, not by their sums
     return Distinct(first[order], np.argsort(order)[inverse.ravel()])
+
+
+def _sums(X, odd, rows, columns=None):
+    """The `_row_sums` of some rows, in some columns or all, read in blocks."""
+    odd = odd if columns is None else odd[columns]
+    sums, size = (
+        np.empty((len(rows), 2), np.uint64),
+        max(1, _HASHED_ENTRIES // len(odd)),
+    )
+    for start in range(0, len(rows), size):
+        read = X[rows[start : start + size]]
+        read = read if columns is None else read[:, columns]
+        sums[start : start + size] = _row_sums(read, odd)
+    return sums
 
 
 def _row_sums(X, odd):

@@ -302,6 +302,19 @@ def test_distinct_rows_are_the_same_dense_and_sparse(rng):
         assert_array_equal(distinct_rows(other)[1], inverse)
 
 
+def test_distinct_wide_rows_that_differ_in_one_column(rng):
+    X = np.repeat(rng.normal(size=(20, 300)), 3, axis=0)
+    X[1::3, 7] += 1.0  # the second of three; the third equals the first
+    X[5::6] = -0.0
+    first, inverse = distinct_rows(X)
+    assert_array_equal(X[first[inverse]], X)
+    assert len(first) == len(np.unique(X, axis=0))
+    for column in range(300):  # also of those that are not compared first
+        Y = np.zeros((3, 300))
+        Y[1, column] = 1e-300
+        assert distinct_rows(Y).inverse.tolist() == [0, 1, 0]
+
+
 def test_distinct_rows_of_columns_in_another_order(rng):
     # The same entries in other columns, and entries that add up to the same.
     X = np.array([[1, 2, 0], [2, 1, 0], [0, 1, 2], [1, 1, 1], [3, 0, 0], [0, 0, 3.0]])
