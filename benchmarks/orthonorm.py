@@ -74,11 +74,13 @@ def tables(record):
     header = ["data", "learning rate"]
     header += [f"{mode}: loss, best / last" for mode in MODES]
     header += [f"{mode}: ARI, mean / worst" for mode in MODES]
+    header += [f"{mode}: NMI" for mode in MODES]
     pairs = _pairs(record["results"])
     rows = [
         [
             *(name, f"{rate:g}", *map(_losses, pair.values())),
             *(rst.mean_and_worst(result["ari"]) for result in pair.values()),
+            *(f"{result['nmi']['mean']:.3f}" for result in pair.values()),
         ]
         for (name, rate), pair in pairs.items()
     ]

@@ -338,8 +338,8 @@ def _transformed(transformer, X, parameter):
     if len(getattr(made, "shape", ())) != 2:
         shape = f" of shape {made.shape}" if hasattr(made, "shape") else ""
         raise ValueError(
-            f"{parameter}={transformer!r} made a {type(made).__name__}{shape}: expected "
-            "an array of two dimensions, a row for each row."
+            f"{parameter}={transformer!r} made a {type(made).__name__}{shape}: "
+            "expected an array of two dimensions, a row for each row."
         )
     codes = check_array(
         made,
