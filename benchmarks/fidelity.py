@@ -42,9 +42,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.manifold import SpectralEmbedding
 
 from skspectralnet import Autoencoder, SpectralNetEmbedding, metrics
+from skspectralnet._distinct import distinct_rows
 from skspectralnet._eigen import cut_at_gap, graph_eigenpairs
 from skspectralnet._neighbor_graph import neighbor_affinity
-from skspectralnet._rows import Rows, center_and_scale, distinct_rows, standardised
+from skspectralnet._rows import Rows, center_and_scale, standardised
 
 # Those before "s-curve", and digits, were looked at while the regression was built.
 DATA = (

@@ -25,16 +25,11 @@ from skspectralnet._defaults import (
     MOST_CLUSTERS,
     components_of,
 )
+from skspectralnet._distinct import distinct_rows
 from skspectralnet._drift import Landmarks, draw_reference
 from skspectralnet._eigen import eigengaps
 from skspectralnet._graph import modularity, neighbor_graph, repeated_graph
-from skspectralnet._rows import (
-    distinct_rows,
-    in_memory,
-    row_blocks,
-    standard_points,
-    validate_rows,
-)
+from skspectralnet._rows import in_memory, row_blocks, standard_points, validate_rows
 from skspectralnet._validation import StrOptions, at_least
 
 # The fixed affinity by which `score` judges all parameters alike (benchmarks/score.py).

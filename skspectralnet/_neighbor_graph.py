@@ -14,6 +14,7 @@ from skspectralnet._affinity import (
     self_tuning_weights,
 )
 from skspectralnet._defaults import AUTO_WIDTH
+from skspectralnet._distinct import distinct_rows
 from skspectralnet._graph import (
     nearest_neighbors,
     repeated_graph,
@@ -22,7 +23,7 @@ from skspectralnet._graph import (
 )
 from skspectralnet._losses import edge_form, lost_form, row_gram
 from skspectralnet._network import orthonormalizer
-from skspectralnet._rows import distinct_rows, rows_at_once, standardised
+from skspectralnet._rows import rows_at_once, standardised
 from skspectralnet._spectral import check_edges, in_units, standardised_gamma
 from skspectralnet._tensors import (
     Blocks,

@@ -9,15 +9,10 @@ from scipy.sparse.csgraph import connected_components
 from skspectralnet import _defaults
 from skspectralnet._calls import is_forked
 from skspectralnet._constraints import groups_of, of_distinct
+from skspectralnet._distinct import distinct_rows
 from skspectralnet._eigen import graph_eigenpairs
 from skspectralnet._graph import nearest_neighbors, symmetric_graph
-from skspectralnet._rows import (
-    Rows,
-    center_and_scale,
-    distinct_rows,
-    row_blocks,
-    standardised,
-)
+from skspectralnet._rows import Rows, center_and_scale, row_blocks, standardised
 
 # Rows whose neighbours say how far apart neighbours are.
 _SAMPLED_ROWS = 2000

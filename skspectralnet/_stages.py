@@ -14,11 +14,11 @@ from sklearn.utils.validation import has_fit_parameter
 from skspectralnet._autoencoder import Autoencoder
 from skspectralnet._constraints import groups_of, of_distinct, of_rows
 from skspectralnet._defaults import AUTO_WIDTH, learns_space
+from skspectralnet._distinct import distinct_rows
 from skspectralnet._rows import (
     Rows,
     center_and_scale,
     dense_rows,
-    distinct_rows,
     in_memory,
     row_blocks,
     rows_that_differ_from_zero,

@@ -17,6 +17,7 @@ TABLE = {
     "_tensors": (0, {"numpy", "scipy", "torch"}, set()),
     "_calls": (1, {"numpy", "threadpoolctl", "torch"}, set()),
     "_rows": (0, {"numpy", "scipy", "sklearn"}, set()),
+    "_distinct": (0, {"numpy", "scipy"}, set()),
     "_validation": (0, {"sklearn"}, set()),
     "_affinity": (0, {"numpy", "scipy", "torch"}, set()),
     "_losses": (0, {"torch"}, set()),

@@ -9,11 +9,11 @@ from scipy import sparse
 from sklearn.base import clone
 
 from skspectralnet import Autoencoder, SiameseEmbedding, SpectralNetClustering
+from skspectralnet._distinct import distinct_rows
 from skspectralnet._rows import (
     Rows,
     center_and_scale,
     dense_rows,
-    distinct_rows,
     in_memory,
     pulled_in,
     standardised,
