@@ -55,8 +55,8 @@ MODELS = {
     'neighbors_in="data"': SpectralNetClustering(TOPICS, neighbors_in="data"),
     'encoder="autoencoder"': SpectralNetClustering(TOPICS, encoder="autoencoder"),
     "encoder=None": SpectralNetClustering(TOPICS, encoder=None),
-    "encoder=None, metric_learner=None": SpectralNetClustering(
-        TOPICS, encoder=None, metric_learner=None
+    "encoder=None, metric_learner=None, max_iter=5": SpectralNetClustering(
+        TOPICS, encoder=None, metric_learner=None, max_iter=5
     ),
 }
 
