@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn import config_context
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array
@@ -28,6 +29,8 @@ _TIED, _MOST_TIED = 1.0 + 1e-5, 8
 _ROUNDINGS, _LARGEST_WEIGHT = 8.0, 1e150
 # Rows whose differences to their neighbours are held at once.
 _BLOCK_ROWS = 4096
+# Of the distances that are held at once, where rows are sparse.
+_DISTANCES_MIB = 32
 
 
 class Neighbors(NamedTuple):
@@ -154,7 +157,8 @@ def _nearest(X, rows, others, n_neighbors):
 def _others(finder, asked, rows, others, n_asked):
     """Distances and numbers of the nearest rows, nearest first, itself the last."""
     n_asked = min(n_asked + 1, len(others))
-    distances, places = finder.kneighbors(asked, n_asked)
+    with config_context(working_memory=_DISTANCES_MIB):  # of this thread
+        distances, places = finder.kneighbors(asked, n_asked)
     found = others[places]
     distances[found == rows[:, None]] = np.inf
     order = np.argsort(distances, axis=1, kind="stable")
