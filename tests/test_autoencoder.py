@@ -226,13 +226,13 @@ def test_precision_of_rebuilt_rows(rows, dtype):
 
 def test_rows_are_never_copied_as_floats(monkeypatch, rng):
     sizes = []
-    original = _autoencoder.to_tensor
+    original = _autoencoder.read_batch
 
-    def spy(array, **kwargs):
-        sizes.append(len(array))
-        return original(array, **kwargs)
+    def spy(rows, which, **kwargs):
+        sizes.append(len(which))
+        return original(rows, which, **kwargs)
 
-    monkeypatch.setattr(_autoencoder, "to_tensor", spy)
+    monkeypatch.setattr(_autoencoder, "read_batch", spy)
     X = rng.poisson(3.0, size=(3000, 5)).astype(np.uint8)
     Autoencoder(random_state=0, **FAST).fit(X)
     assert max(sizes) <= 256

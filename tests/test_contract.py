@@ -10,6 +10,7 @@ import sys
 import tomllib
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import joblib
@@ -687,7 +688,7 @@ def test_interrupted_twice_leaves_the_old_model(case, rows, monkeypatch):
 def test_ctrl_c_in_two_stages_is_two_presses(case, seconds, rows, monkeypatch):
     """Soon after the first, in a stage of its own, the second one ends the fit."""
     clock = itertools.count(0.0, seconds)
-    monkeypatch.setattr(_tasks.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(_tasks, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     spied(monkeypatch, STAGES[1], [30])
     affinity, _ = counted(affinity_of_the_user, [8])
     learner = SiameseEmbedding(2, hidden_layer_sizes=(8,), max_iter=20, batch_size=30)

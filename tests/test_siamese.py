@@ -657,8 +657,8 @@ def spied_inputs():
     seen = {"rows": [], "inputs": []}
     read, forward = Rows.batch, BatchNormMLP.forward
 
-    def batch(self, which):
-        seen["rows"].append(read(self, which))
+    def batch(self, which, dtype=np.float64):
+        seen["rows"].append(read(self, which, dtype))
         return seen["rows"][-1]
 
     def given(self, x):

@@ -1,6 +1,7 @@
 """The epoch loop: when it slows down, when it ends, and what it keeps."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -454,7 +455,7 @@ def test_interrupt_inside_validation():
 
 def test_second_interrupt_within_two_seconds_raises(monkeypatch):
     clock = iter([100.0, 101.9])
-    monkeypatch.setattr(_tasks.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(_tasks, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     interrupts, module = Interrupts(), Scalar(0.0)
     assert run(module, interrupted_in(module, 1)[0], interrupts=interrupts).interrupted
     with pytest.raises(KeyboardInterrupt):
@@ -463,7 +464,7 @@ def test_second_interrupt_within_two_seconds_raises(monkeypatch):
 
 def test_second_interrupt_later_ends_another_stage(monkeypatch):
     clock = iter([100.0, 102.1])
-    monkeypatch.setattr(_tasks.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(_tasks, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     interrupts, module = Interrupts(), Scalar(0.0)
     for _ in range(2):
         history = run(module, interrupted_in(module, 1)[0], interrupts=interrupts)
@@ -472,7 +473,7 @@ def test_second_interrupt_later_ends_another_stage(monkeypatch):
 
 def test_first_interrupt_right_after_boot(monkeypatch):
     # A monotonic clock may start at 0: the first interrupt is still the first.
-    monkeypatch.setattr(_tasks.time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(_tasks, "time", SimpleNamespace(monotonic=lambda: 0.0))
     Interrupts().accept()
 
 
