@@ -25,6 +25,11 @@ def _openmp():
     return ThreadpoolController().select(user_api="openmp")
 
 
+@functools.cache
+def _lock_of(pid):
+    return threading.Lock()
+
+
 def guarded(method):
     """Decorate a public method or function: what surrounds the call cannot break it.
 
@@ -56,8 +61,10 @@ def _one_thread_where_forked():
     if not is_forked():
         yield
         return
-    # This sets up the threads of torch, which fails where two threads do so at once.
-    n_threads = torch.get_num_threads()
+    # This sets up the threads of torch, and two threads that do so at once may wait for
+    # ever. The lock is of this process: one from before the fork may have been held.
+    with _lock_of(os.getpid()):
+        n_threads = torch.get_num_threads()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
