@@ -345,7 +345,7 @@ def _code_width(rows, order):
     sample, :math:`(\mathrm{tr}\, C)^2 / \mathrm{tr}\, C^2`: k for rows that spread
     equally in k directions.
     """
-    n_features = rows.X.shape[1]
+    n_features = rows.shape[1]
     size = int(np.clip(_SAMPLE_ENTRIES // n_features, 64, _SAMPLE_ROWS))
     sample = rows.batch(order[:size])
     sample -= sample.mean(axis=0)

@@ -166,7 +166,7 @@ MIN_CODES, MAX_CODES = 2, 16
 # hidden_layer_sizes=None: the units that so many entries of X are worth.
 CODER_LAYERS = {1_000_000: (512, 512, 1024), 30_000: (256, 256), 0: (128, 128)}
 CODER_BATCHES, MIN_CODER_BATCH, MAX_CODER_BATCH = 8, 32, 256
-MOST_ENTRIES = 2**20  # of a batch
+MAX_CODER_ENTRIES = 2**20  # of a batch
 # As for the siamese network, a step for ten rows.
 CODER_ROWS_PER_STEP, CODER_STEPS, MAX_CODER_STEPS = 10, (10, 30), 300
 # learning_rate_init="auto": of layers up to so many units, and of wider ones.
@@ -188,7 +188,7 @@ def coder_layers(n_samples, n_columns):
 
 def coder_batch_size(n_rows, n_columns):
     """Rows of a step, fewer where there are very many columns."""
-    most = min(MAX_CODER_BATCH, MOST_ENTRIES // n_columns)
+    most = min(MAX_CODER_BATCH, MAX_CODER_ENTRIES // n_columns)
     return max(MIN_CODER_BATCH, min(n_rows // CODER_BATCHES, most))
 
 

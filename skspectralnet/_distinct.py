@@ -73,10 +73,8 @@ def distinct_rows(X, kinds=None):
 def _sums(X, odd, rows, columns=None):
     """The `_row_sums` of some rows, in some columns or all, read in blocks."""
     odd = odd if columns is None else odd[columns]
-    sums, size = (
-        np.empty((len(rows), 2), np.uint64),
-        max(1, _HASHED_ENTRIES // len(odd)),
-    )
+    sums = np.empty((len(rows), 2), dtype=np.uint64)
+    size = max(1, _HASHED_ENTRIES // len(odd))
     for start in range(0, len(rows), size):
         read = X[rows[start : start + size]]
         read = read if columns is None else read[:, columns]

@@ -15,7 +15,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._calls import guarded
-from skspectralnet._rows import dense_rows, rows_at_once, validate_rows
+from skspectralnet._rows import dense_rows, rows_of_a_block, validate_rows
 from skspectralnet._tasks import FitTask
 from skspectralnet._tensors import Blocks, forward_in_blocks, resolve_device
 from skspectralnet._trainer import Trainer
@@ -237,7 +237,7 @@ class NetworkTransformer(RowTransformer):
         X = validate_rows(self, X, reset=False)
         return forward_in_blocks(
             self.network_,
-            Blocks(lambda rows: dense_rows(X, rows), X.shape[0], rows_at_once(X)),
+            Blocks(lambda rows: dense_rows(X, rows), X.shape[0], rows_of_a_block(X)),
             device=resolve_device(self.device),
             dtype=precision_of(X),
         )

@@ -23,7 +23,7 @@ from skspectralnet._graph import (
 )
 from skspectralnet._losses import edge_form, lost_form, row_gram
 from skspectralnet._network import orthonormalizer
-from skspectralnet._rows import rows_at_once, standardised
+from skspectralnet._rows import rows_of_a_block, standardised
 from skspectralnet._spectral import check_edges, in_units, standardised_gamma
 from skspectralnet._tensors import (
     Blocks,
@@ -167,7 +167,7 @@ class GraphReader:
         """What a network makes of all nodes, (n_nodes, n_outputs), float64."""
         return forward_in_blocks(
             mlp.double(),
-            Blocks(self.read_inputs, len(self.nodes), rows_at_once(self.inputs)),
+            Blocks(self.read_inputs, len(self.nodes), rows_of_a_block(self.inputs.X)),
             device=self.task.device,
             method=method,
         )

@@ -101,17 +101,16 @@ def neighbor_differences(pairs):
     """
     chosen = np.linspace(0, len(pairs.rows) - 1, min(len(pairs.rows), _SAMPLED_ROWS))
     chosen = chosen.astype(np.int64)
-    if pairs.rows.reach is not None:
-        read = pairs.rows.batch(chosen, np.float32)
-        lengths = np.linalg.norm(read, axis=1)
-        chosen = chosen[lengths < pairs.rows.reach]
-    partners = pairs.partners[chosen].ravel()  # (s k,)
-    chosen = np.repeat(chosen, len(partners) // max(len(chosen), 1))
-    size = np.empty(len(partners))
-    for block in row_blocks((len(partners), pairs.rows.X.shape[1])):
-        apart = pairs.rows.batch(partners[block]) - pairs.rows.batch(chosen[block])
-        size[block] = np.sqrt(np.mean(np.square(apart), axis=1))
-    return size
+    k, n_columns = pairs.partners.shape[1], pairs.rows.shape[1]
+    found = []
+    for block in row_blocks((len(chosen), k * n_columns)):
+        rows, partners = pairs.rows.batch(chosen[block]), pairs.partners[chosen[block]]
+        if pairs.rows.reach is not None:
+            near = np.linalg.norm(rows, axis=1) < pairs.rows.reach
+            rows, partners = rows[near], partners[near]
+        apart = pairs.rows.batch(partners.ravel()) - np.repeat(rows, k, axis=0)
+        found.append(np.sqrt(np.mean(np.square(apart), axis=1)))
+    return np.concatenate(found)
 
 
 def spectral_start(pairs, n_components, rng):

@@ -19,8 +19,9 @@ _DTYPES = (
 
 # Rows and dense entries that are read at once: bounds the workspace, not the result.
 _BLOCK_ROWS, _BLOCK_ENTRIES = 8192, 2**20
-# Of the rows that go through all stages at once.
-_STAGES_ROWS, _STAGES_ENTRIES = 65_536, 2**23
+# Of the rows that go through all stages at once: dense ones, and sparse ones, which may
+# become dense.
+_STAGES_ROWS, _STAGES_ENTRIES, _SPARSE_ENTRIES = 65_536, 2**25, 2**23
 # An outlier is so many times farther from the centre than that share of the rows; the
 # centre moves when outliers are left out, and more of them may be seen.
 _FAR, _USUAL, _FAR_PASSES = 10.0, 0.9, 8
@@ -155,11 +156,18 @@ class StoredRows:
 def rows_at_once(X):
     """Rows of a block that goes through all stages.
 
-    As many as fit into a fixed memory (64 MiB in float64): the threads of one library
-    still wait for work when the other's start, so changes between them should be few.
+    As many as fit into a fixed memory (256 MiB in float64, 64 MiB where they are
+    sparse): the threads of one library still wait for work when the other's start, so
+    changes between them should be few.
     """
     most = _BLOCK_ROWS if isinstance(X, StoredRows) else _STAGES_ROWS
-    return int(np.clip(_STAGES_ENTRIES // X.shape[1], 1, most))
+    entries = _SPARSE_ENTRIES if sparse.issparse(X) else _STAGES_ENTRIES
+    return int(np.clip(entries // X.shape[1], 1, most))
+
+
+def rows_of_a_block(X):
+    """Rows of a block that goes through one network."""
+    return min(rows_at_once(X), _BLOCK_ROWS)
 
 
 def row_blocks(shape):
@@ -446,7 +454,7 @@ class Rows:
         """
         if isinstance(rows, slice):
             rows = np.arange(len(self))[rows]
-        Z = np.empty((len(rows), self.X.shape[1]), dtype=dtype)
+        Z = np.empty((len(rows), self.shape[1]), dtype=dtype)
         for block in row_blocks(Z.shape):
             read = (dense_rows(self.X, rows[block]) - self.center) / self.scale
             Z[block] = pulled_in(read, self.reach)

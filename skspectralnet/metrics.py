@@ -16,6 +16,7 @@ __all__ = [
 ]
 
 
+@guarded
 def clustering_accuracy(labels_true, labels_pred):
     """Share of rows labelled right under the best one-to-one naming of the clusters.
 

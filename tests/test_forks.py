@@ -253,8 +253,10 @@ def run(name):
 @pytest.mark.parametrize(
     "work",
     [
-        *(every_method, every_fit, twenty_forks, twenty_forks_after_threads_were_set),
-        *(forks_and_threads, models_that_are_sent, displays),
+        *(every_method, twenty_forks, forks_and_threads, models_that_are_sent),
+        displays,
+        pytest.param(every_fit, marks=pytest.mark.slow),
+        pytest.param(twenty_forks_after_threads_were_set, marks=pytest.mark.slow),
     ],
     ids=lambda work: work.__name__,
 )

@@ -135,6 +135,7 @@ def small_blocks(monkeypatch):
     def shrink():
         monkeypatch.setattr(_rows, "_BLOCK_ENTRIES", 100)
         monkeypatch.setattr(_rows, "_STAGES_ENTRIES", 300)
+        monkeypatch.setattr(_rows, "_SPARSE_ENTRIES", 300)
 
     return shrink
 

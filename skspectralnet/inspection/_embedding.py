@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skspectralnet._calls import guarded
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kwargs
 from skspectralnet.inspection._fitted import is_int_in, keeps_trivial, labels_of_rows
@@ -61,6 +62,7 @@ class EmbeddingDisplay:
         self.components = components
 
     @classmethod
+    @guarded
     def from_estimator(
         cls, estimator, X, *, labels=None, components=None, ax=None, **kwargs
     ):
