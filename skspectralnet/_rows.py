@@ -21,7 +21,7 @@ _DTYPES = (
 _BLOCK_ROWS, _BLOCK_ENTRIES = 8192, 2**20
 # Of the rows that go through all stages at once: dense ones, and sparse ones, which may
 # become dense.
-_STAGES_ROWS, _STAGES_ENTRIES, _SPARSE_ENTRIES = 65_536, 2**25, 2**23
+_STAGES_ROWS, _STAGES_ENTRIES, _SPARSE_ENTRIES = 65_536, 2**25, 2**22
 # An outlier is so many times farther from the centre than that share of the rows; the
 # centre moves when outliers are left out, and more of them may be seen.
 _FAR, _USUAL, _FAR_PASSES = 10.0, 0.9, 8
@@ -156,7 +156,7 @@ class StoredRows:
 def rows_at_once(X):
     """Rows of a block that goes through all stages.
 
-    As many as fit into a fixed memory (256 MiB in float64, 64 MiB where they are
+    As many as fit into a fixed memory (256 MiB in float64, 32 MiB where they are
     sparse): the threads of one library still wait for work when the other's start, so
     changes between them should be few.
     """

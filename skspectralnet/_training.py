@@ -265,8 +265,10 @@ def _run_epoch(optimizer, losses, policy):
         for group in optimizer.param_groups:
             group["lr"] = policy.rate_at(step)
         optimizer.step()
-        values.append(loss.detach())
-    return float(torch.stack(values).mean())
+        # On the CPU a number: a tensor of each step, kept, would lie above the memory
+        # of that step and hold it, MiB for wide rows.
+        values.append(loss.item() if loss.device.type == "cpu" else loss.detach())
+    return float(torch.tensor(values, dtype=loss.dtype).mean())
 
 
 def _optimizer(module, schedule):
