@@ -83,6 +83,7 @@ dist: $(READY_DIST) ## the wheel and the sdist, built and checked, into dist
 
 bench: $(READY) ## the benchmarks of this package alone, into benchmarks/results
 	$(RUN) benchmarks/shapes.py
+	$(RUN) benchmarks/more_shapes.py
 	$(RUN) benchmarks/score.py
 	$(RUN) benchmarks/orthonorm.py
 	$(RUN) benchmarks/assignment.py
@@ -101,6 +102,7 @@ bench-machine: $(READY) ## what the seconds and the memory are spent on
 
 bench-quality: $(READY) ## named data sets and variants, peers after bench-env; hours
 	$(RUN) benchmarks/quality.py $(PEER)
+	$(RUN) benchmarks/quality.py $(PEER) --second
 	$(RUN) benchmarks/quality.py $(PEER) --held-out
 	$(if $(PEER),$(RUN) benchmarks/mnist_peer.py $(PEER))
 	$(RUN) benchmarks/siamese.py

@@ -10,7 +10,12 @@ from unittest import mock
 
 import numpy as np
 from scipy import sparse
-from sklearn.cluster import KMeans, MiniBatchKMeans, SpectralClustering
+from sklearn.cluster import (
+    AgglomerativeClustering,
+    KMeans,
+    MiniBatchKMeans,
+    SpectralClustering,
+)
 from sklearn.mixture import GaussianMixture
 
 
@@ -30,14 +35,20 @@ def k_means(X):
     return lambda k, seed: KMeans(k, n_init=10, random_state=seed).fit(X).labels_
 
 
-def spectral(X):
-    """scikit-learn's spectral clustering of the graph of ten neighbours."""
+def ward(X):
+    """Agglomerative clustering by Ward's criterion."""
+    dense = X.toarray() if sparse.issparse(X) else X
+    return lambda k, seed: AgglomerativeClustering(k).fit(dense).labels_
+
+
+def spectral(X, n_neighbors=10):
+    """scikit-learn's spectral clustering of the graph of the nearest neighbours."""
 
     def cluster(n_clusters, seed):
         model = SpectralClustering(
             n_clusters,
             affinity="nearest_neighbors",
-            n_neighbors=10,
+            n_neighbors=n_neighbors,
             assign_labels="kmeans",
             random_state=seed,
         )
@@ -125,6 +136,8 @@ METHODS = {
     "k-means": k_means,
     "MiniBatchKMeans": mini_batch_k_means,
     "scikit-learn spectral": spectral,
+    "scikit-learn spectral, 30": functools.partial(spectral, n_neighbors=30),
+    "Ward": ward,
     "UMAP + mixture": umap_mixture,
     "spectralnet": spectralnet,
     **VARIANTS,

@@ -1,7 +1,8 @@
 """Named data sets x methods x seeds: ACC, NMI, ARI, seconds and peak memory.
 
-    python benchmarks/quality.py [--held-out] [--data NAME ...] [--methods NAME ...]
-                                 [--seeds N] [--peer-python PYTHON]
+    python benchmarks/quality.py [--second | --held-out] [--data NAME ...]
+                                 [--methods NAME ...] [--seeds N]
+                                 [--peer-python PYTHON]
     python benchmarks/quality.py --table
 
 Each run is a process of its own, and is in ``results/quality.json`` when it ends: the
@@ -22,9 +23,18 @@ from pathlib import Path
 
 import numpy as np
 import rst
-from data import DEVELOPMENT, HELD_OUT, MissingDataError, named
+from data import DEVELOPMENT, HELD_OUT, SECOND, MissingDataError, named
 from methods import OTHER_ENVIRONMENT, VARIANTS
-from quality_summary import MAX_ROWS, PEERS, count, summarise, verdict
+from quality_summary import (
+    BEHIND,
+    MAX_ROWS,
+    PEERS,
+    count,
+    far_behind,
+    means,
+    summarise,
+    verdict,
+)
 from report import RESULTS, SCRIPTS, SCRIPTS_PATH, Book, processor, say, source, sources
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
@@ -68,7 +78,8 @@ def _options(arguments):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--held-out", action="store_true", help="the other list of data sets")
+    add("--second", action="store_true", help="the second list of data sets")
+    add("--held-out", action="store_true", help="the list that nothing is chosen by")
     add("--data", nargs="+", help="only these of the list")
     everywhere = [method for method in METHODS if method not in VARIANTS]
     add("--methods", nargs="+", default=everywhere, choices=list(METHODS))
@@ -80,7 +91,9 @@ def _options(arguments):
     add("--results", type=Path, default=RESULTS / "quality.json")
     add("--table", action="store_true", help="print what is there, run nothing")
     options = parser.parse_args(arguments)
-    listed = list(HELD_OUT if options.held_out else DEVELOPMENT)
+    listed = list(DEVELOPMENT)
+    if options.second or options.held_out:
+        listed = list(SECOND if options.second else HELD_OUT)
     unknown = sorted(set(options.data or ()) - set(listed))
     if unknown:
         parser.error(f"--data: {unknown} not in the list {listed}")
@@ -190,7 +203,7 @@ class QualityBook(Book):
 
     def add(self, run, versions):
         """Put a run in the place of the one with its key, and write the file."""
-        order, methods = [*DEVELOPMENT, *HELD_OUT], list(METHODS)
+        order, methods = [*DEVELOPMENT, *SECOND, *HELD_OUT], list(METHODS)
         self.record["versions"] |= versions
         self.replace(
             run,
@@ -207,7 +220,9 @@ def tables(record):
     found = summarise(record["runs"])
     return {
         "quality_development": _table_of_list(found, DEVELOPMENT),
+        "quality_second": _table_of_list(found, SECOND),
         "quality_held_out": _table_of_list(found, HELD_OUT),
+        "quality_means": _table_of_means(found),
         "quality_figure": rst.figure(
             "quality",
             "NMI of each method on each data set",
@@ -240,6 +255,27 @@ def _table_of_list(found, names):
     )
 
 
+def _table_of_means(found):
+    """Means over the data sets of each list, beside those of the default."""
+    header = ["list", "method", "data sets", "NMI", "default", "ARI", "default"]
+    rows, text = [], ""
+    for title, names in LISTS.items():
+        some = {name: methods for name, methods in found.items() if name in names}
+        nmi, ari = means(some, "nmi"), means(some, "ari")
+        for method, (n_sets, mean, own) in nmi.items():
+            if method in PEERS:
+                cells = [mean, own, *ari[method][1:]]
+                rows.append([title, method, n_sets, *map(rst.number, cells)])
+        worse = far_behind(some)
+        if some:
+            text += (
+                f"Behind the best peer by more than {BEHIND} of ARI, {title}: "
+                f"{len(worse)} of {len(some)}"
+                f"{' (' + ', '.join(worse) + ')' if worse else ''}.\n"
+            )
+    return rst.list_table(header, rows) + "\n" + text
+
+
 def draw(record, figure):
     """Draw a row for each data set, a dot for each method."""
     found = summarise(record["runs"])
@@ -270,7 +306,7 @@ def provenance(record):
     }
     text = (
         "Made by ``python benchmarks/quality.py --peer-python PYTHON`` and the same "
-        f"with ``--held-out`` on {record['processor']} "
+        f"with ``--second`` and ``--held-out`` on {record['processor']} "
         f"({', '.join(sorted({str(run['threads']) for run in runs}))} threads) with "
         f"{', '.join(sorted(versions))}.\n"
     )
@@ -308,7 +344,7 @@ def print_table(runs):
 
 
 def _print_verdicts(found, method):
-    for title, names in (("development", DEVELOPMENT), ("held out", HELD_OUT)):
+    for title, names in LISTS.items():
         verdicts = {n: verdict(found[n], method) for n in names if n in found}
         verdicts = {n: value for n, value in verdicts.items() if value is not None}
         if verdicts:
@@ -318,6 +354,7 @@ def _print_verdicts(found, method):
 
 
 _SCORES = ("nmi", "acc", "ari")
+LISTS = {"development": DEVELOPMENT, "second": SECOND, "held out": HELD_OUT}
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ from sklearn.mixture import GaussianMixture
 _VARIANCE_FLOOR = 0.05
 # Differences of log-probabilities that rounding can make.
 _LOG_TIE = 1e-9
+# Starts of k-means for clusters that are only compared.
+_QUICK_STARTS = 3
 
 
 def fit_assignment(Z, n_clusters, how, *, n_init, random_state):
@@ -40,12 +42,7 @@ def fit_assignment(Z, n_clusters, how, *, n_init, random_state):
     """
     n_distinct = _count_distinct(Z, n_clusters)
     found = min(n_clusters, n_distinct)
-    if how == "kmeans":
-        assignment = Centers.fit(Z, found, n_init, random_state)
-    elif how == "cluster_qr":
-        assignment = Rotation.fit(Z, found)
-    else:
-        assignment = Mixture.fit(Z, found, n_init, random_state)
+    assignment = _fitted(Z, found, how, n_init, random_state)
     found = len(assignment.centers)
     if found < n_clusters:
         if n_distinct < n_clusters:
@@ -62,6 +59,34 @@ def fit_assignment(Z, n_clusters, how, *, n_init, random_state):
             stacklevel=2,
         )
     return assignment
+
+
+def quick_clusters(Z, n_clusters, how="kmeans"):
+    """Clusters of an embedding that are compared with others, not kept.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_components)
+    n_clusters : int
+        Fewer are found, without a word, where there are fewer distinct rows.
+    how : {"kmeans", "cluster_qr", "mixture"}, default="kmeans"
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,), int64
+        The same on each call.
+    """
+    found = min(n_clusters, _count_distinct(Z, n_clusters))
+    same = np.random.RandomState(0)
+    return _fitted(Z, found, how, _QUICK_STARTS, same).labels(Z)
+
+
+def _fitted(Z, n_clusters, how, n_init, random_state):
+    if how == "kmeans":
+        return Centers.fit(Z, n_clusters, n_init, random_state)
+    if how == "cluster_qr":
+        return Rotation.fit(Z, n_clusters)
+    return Mixture.fit(Z, n_clusters, n_init, random_state)
 
 
 @dataclass(frozen=True, eq=False)

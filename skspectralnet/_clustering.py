@@ -15,26 +15,27 @@ from skspectralnet._assignment import (
     Named,
     fit_assignment,
     named_after,
+    quick_clusters,
 )
-from skspectralnet._base import BaseSpectralNet, Components, uncounted
+from skspectralnet._base import BaseSpectralNet, uncounted
 from skspectralnet._calls import guarded
 from skspectralnet._constraints import known_pairs
 from skspectralnet._defaults import (
     AUTO_CLUSTERS,
-    AUTO_WIDTH,
     MOST_CLUSTERS,
     components_of,
 )
-from skspectralnet._distinct import distinct_rows
 from skspectralnet._drift import Landmarks, draw_reference
 from skspectralnet._eigen import eigengaps
-from skspectralnet._graph import modularity, neighbor_graph, repeated_graph
-from skspectralnet._rows import in_memory, row_blocks, standard_points, validate_rows
+from skspectralnet._graph import modularity
+from skspectralnet._guards import lone_column_notice, pieces_notice
+from skspectralnet._plan import Components
+from skspectralnet._rows import in_memory, row_blocks, validate_rows
+from skspectralnet._selection import criterion_graph, some_rows
 from skspectralnet._validation import StrOptions, at_least
 
-# The fixed affinity by which `score` judges all parameters alike (benchmarks/score.py).
-_SCORE_NEIGHBORS = 10
-_SCORE_ROWS = 10_000
+# Rows whose neighbours are looked at for a warning.
+_GUARD_ROWS = 2048
 
 
 def _assigns_by(model, kind, how):
@@ -121,8 +122,10 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     metric_learner : {"auto", "siamese"}, transformer or None, default="auto"
         Second stage, from codes to the points between which distances are taken.
         ``"siamese"``: a :class:`SiameseEmbedding` with default parameters.
-        ``"auto"``: the same for at least 500 different rows with codes of more than 3
-        columns, and wherever labels or links are given; otherwise none. A transformer
+        ``"auto"`` compares, from 500 different rows on: a space is learned unless the
+        clusters of the plain codes, with few or many neighbours, cut a fixed neighbour
+        graph of the rows clearly better. Labels and links are always learned from. What
+        was compared is in `selection_`, see :ref:`selection`. A transformer
         is cloned, seeded and fitted as an `encoder` is; labels and links are handed to
         it where its `fit` has parameters of their names. To set or search parameters of
         this stage (``metric_learner__n_neighbors``), pass ``SiameseEmbedding()``: a
@@ -157,8 +160,10 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         over the other rows.
     n_neighbors : int, default=None
         Neighbours of a row. None: 10 among all rows and in a batch; in a batch of b
-        rows of a learned space 3.5 b / k^2, k the clusters (13 with ``"auto"``), at
-        least 10 and at most 40. Never more than a fifth of the batch.
+        rows of a learned space 3.5 b / k^2, k the clusters (13 with ``"auto"``), and
+        b / (2 k) from 15 clusters on, at least 10 and at most 40; in one of plain codes
+        as many, where ``metric_learner="auto"`` finds that better. Never more than a
+        fifth of the batch.
     neighbors_in : {"batch", "data"}, default="batch"
         - ``"data"``: one graph of all rows, as scikit-learn's. Training draws its
           edges as often as they weigh, so that the mean loss of a batch is that of
@@ -303,6 +308,11 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         The fitted encoder.
     metric_learner_ : transformer or None
         The fitted metric learner.
+    selection_ : Selection
+        The maps that ``metric_learner="auto"`` has compared (`candidates`), the
+        modularity of each one's clusters on the same graph (`scores`, on `n_rows`
+        rows) with the standard error of its lead (`errors`), and the one `taken`, with
+        the `reason`. Of another `metric_learner` a single one, and no scores.
     loss_curve_ : list of float
         Mean training loss of each epoch.
     validation_loss_curve_ : list of float or None
@@ -489,7 +499,29 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             self.inertia_ = assignment.inertia
         self._landmarks = landmarks
         self._counts = self._count(found, clusters)
+        if graph is None:
+            self._warn_of_doubts(X, fit_task)
         self._n_fitted = len(clusters)  # those without a part in the fit as well
+
+    def _warn_of_doubts(self, X, fit_task):
+        """One warning where the neighbours of the rows are not what clusters need."""
+        told = in_memory(X, some_rows(X.shape[0], _GUARD_ROWS))
+        codes = self._stages.codes(told)
+        names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
+        graph, nodes, _ = criterion_graph(codes)
+        if graph is None:
+            return
+        notices = [
+            pieces_notice(graph, self.n_clusters_, told[nodes], names),
+            lone_column_notice(told, names),
+        ]
+        found = [notice for notice in notices if notice]
+        if found:
+            fit_task.warn(" ".join(found), UserWarning)
+
+    def _clusters_to_compare(self, Z, kept):
+        """Clusters of an embedding, as `assign_labels` says."""
+        return quick_clusters(Z, kept.n_leading, self.assign_labels)
 
     def _find_clusters(self, found, constraints, rng):
         """The clusters of the rows learned from, Named as the labels are."""
@@ -675,19 +707,6 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             raise ValueError(
                 f"score needs at least 2 rows to compare; got n_samples={n_samples}."
             )
-        if n_samples > _SCORE_ROWS:
-            chosen = np.random.RandomState(0).permutation(n_samples)[:_SCORE_ROWS]
-            X = X[np.sort(chosen)]
-        X = in_memory(X)
-        points = standard_points(X, AUTO_WIDTH)
-        distinct = distinct_rows(points)
-        n_distinct = len(distinct.first)
-        if n_distinct == 1:
-            return 0.0
-        if n_distinct < len(distinct.inverse):
-            points = points[distinct.first]
-        graph = neighbor_graph(points, min(_SCORE_NEIGHBORS, n_distinct - 1))
-        many = distinct.multiplicities()
-        if many is not None:
-            graph = repeated_graph(graph, many)
-        return modularity(graph, self._clusters(X)[distinct.first])
+        X = in_memory(X, some_rows(n_samples))
+        graph, rows, _ = criterion_graph(X)
+        return 0.0 if graph is None else modularity(graph, self._clusters(X)[rows])

@@ -7,16 +7,18 @@ import numpy as np
 # encoder="auto": rows of more columns are reduced to so many.
 AUTO_WIDTH = 50
 
-# metric_learner="auto" learns a space from so many different rows of more columns than
-# that
-# (benchmarks/quality.py).
-LEARNED_ROWS, PLAIN_COLUMNS = 500, 3
+# metric_learner="auto" tries a learned space from so many different rows on: fewer are
+# too few to learn one from (benchmarks/quality.py).
+LEARNED_ROWS = 500
 
 # n_neighbors=None. In a batch of a learned space few neighbours split large clusters
 # and many join small ones (benchmarks/siamese.py): this many times the rows that the
 # smallest of k clusters of random sizes has, a share of 1 / k^2 (as the shortest piece
 # of a stick that is broken at random places).
 NEIGHBORS, MOST_NEIGHBORS, SMALLEST_SHARE = 10, 40, 3.5
+# From so many clusters on that would be fewer neighbours than hold a graph together:
+# then this share of the rows of a mean cluster (benchmarks/quality.py).
+MANY_CLUSTERS, MEAN_SHARE = 15, 0.5
 
 # batch_size="auto": the part of the rows that a batch is. Without a metric learner,
 # nearby manifolds need larger batches (benchmarks/shapes.py).
@@ -49,11 +51,6 @@ COMPONENTS_PER_CLUSTER = 1.3
 MOST_CLUSTERS, AUTO_CLUSTERS = 30, 13
 
 
-def learns_space(n_distinct, n_codes):
-    """Whether ``metric_learner="auto"`` learns a space."""
-    return n_distinct >= LEARNED_ROWS and n_codes > PLAIN_COLUMNS
-
-
 def activation(learned):
     """That of the map's hidden layers, with a learned space and without."""
     return "relu" if learned else "tanh"
@@ -68,13 +65,15 @@ def map_batch_size(n_samples, n_components, learned):
     return min(size, MAX_BATCH, n_samples)
 
 
-def batch_neighbors(batch_size, n_expected, learned):
+def batch_neighbors(batch_size, n_expected, coarse):
     """Neighbours of a row in a batch that has `n_expected` clusters."""
-    fine = NEIGHBORS
-    if learned:
-        wanted = round(SMALLEST_SHARE / n_expected**2 * batch_size)
-        fine = int(np.clip(wanted, NEIGHBORS, MOST_NEIGHBORS))
-    return min(fine, max(2, batch_size // 5))  # not all rows of a small batch
+    wanted = NEIGHBORS
+    if coarse:
+        share = SMALLEST_SHARE / n_expected**2
+        if n_expected >= MANY_CLUSTERS:
+            share = MEAN_SHARE / n_expected
+        wanted = int(np.clip(round(share * batch_size), NEIGHBORS, MOST_NEIGHBORS))
+    return min(wanted, max(2, batch_size // 5))  # not all rows of a small batch
 
 
 def patience(one_batch, learned):

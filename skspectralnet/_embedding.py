@@ -3,8 +3,10 @@
 from sklearn.utils import check_random_state
 
 from skspectralnet._alignment import Kept
-from skspectralnet._base import BaseSpectralNet, Components, uncounted
+from skspectralnet._assignment import quick_clusters
+from skspectralnet._base import BaseSpectralNet, uncounted
 from skspectralnet._constraints import known_pairs
+from skspectralnet._plan import Components
 from skspectralnet._rows import validate_rows
 from skspectralnet._validation import at_least
 
@@ -46,8 +48,10 @@ class SpectralNetEmbedding(BaseSpectralNet):
     metric_learner : {"auto", "siamese"}, transformer or None, default=None
         Second stage, from codes to the points between which distances are taken.
         ``"siamese"``: a :class:`SiameseEmbedding` with default parameters.
-        ``"auto"``: the same for at least 500 different rows with codes of more than 3
-        columns, and wherever labels or links are given; otherwise none. A transformer
+        ``"auto"`` compares, from 500 different rows on: a space is learned unless the
+        clusters of the plain codes, with few or many neighbours, cut a fixed neighbour
+        graph of the rows clearly better. Labels and links are always learned from. What
+        was compared is in `selection_`, see :ref:`selection`. A transformer
         is cloned, seeded and fitted as an `encoder` is; labels and links are handed to
         it where its `fit` has parameters of their names. To set or search parameters of
         this stage (``metric_learner__n_neighbors``), pass ``SiameseEmbedding()``: a
@@ -188,6 +192,11 @@ class SpectralNetEmbedding(BaseSpectralNet):
         The fitted encoder.
     metric_learner_ : transformer or None
         The fitted metric learner.
+    selection_ : Selection
+        The maps that ``metric_learner="auto"`` has compared (`candidates`), the
+        modularity of each one's clusters on the same graph (`scores`, on `n_rows`
+        rows) with the standard error of its lead (`errors`), and the one `taken`, with
+        the `reason`. Of another `metric_learner` a single one, and no scores.
     loss_curve_ : list of float
         Mean training loss of each epoch.
     validation_loss_curve_ : list of float or None
@@ -311,6 +320,10 @@ class SpectralNetEmbedding(BaseSpectralNet):
             )
         kept = Kept(n_learned, n_leading=n_learned)
         return Components(n_learned, n_learned, n_trivial, lambda eigenvalues: kept)
+
+    def _clusters_to_compare(self, Z, kept):
+        """Clusters of an embedding, as many as it has eigenvectors."""
+        return quick_clusters(Z, kept.n_leading)
 
     def _fit(self, X, fit_task, graph=None, **known):
         X = validate_rows(self, X, reset=True)

@@ -46,8 +46,12 @@ class SpectralFit(NamedTuple):
     error: object = None  # the ApproximationError of a graph of all rows
 
 
+class EdgelessError(ValueError):
+    """The weights of a graph add up to nothing."""
+
+
 def check_edges(total, before, *, given=False):
-    """Raise a ValueError where the weights of a graph add up to nothing.
+    """Raise an EdgelessError where the weights of a graph add up to nothing.
 
     Parameters
     ----------
@@ -61,8 +65,8 @@ def check_edges(total, before, *, given=False):
     if total > 0.0:
         return
     if not before() > 0.0:
-        raise ValueError(_NO_EDGES)
-    raise ValueError(_NONE_LEFT_OF_GIVEN if given else _NONE_LEFT)
+        raise EdgelessError(_NO_EDGES)
+    raise EdgelessError(_NONE_LEFT_OF_GIVEN if given else _NONE_LEFT)
 
 
 def joint_loss(mlp, batches, task):

@@ -13,8 +13,8 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skspectralnet._autoencoder import Autoencoder
 from skspectralnet._constraints import groups_of, of_distinct, of_rows
-from skspectralnet._defaults import AUTO_WIDTH, learns_space
-from skspectralnet._distinct import distinct_rows
+from skspectralnet._defaults import AUTO_WIDTH
+from skspectralnet._distinct import Distinct, distinct_rows
 from skspectralnet._rows import (
     Rows,
     center_and_scale,
@@ -98,6 +98,22 @@ class Stages(NamedTuple):
         return dense_rows(self.inputs(X), slice(None))
 
 
+class Encoded(NamedTuple):
+    """Rows behind the encoder: what every metric learner would see of them."""
+
+    X: object  # {ndarray, CSR matrix} of shape (n_samples, n_features)
+    stages: Stages  # without a metric learner
+    codes: object  # {ndarray, CSR} of shape (n_samples, n_codes)
+    directed: object  # ndarray of row numbers, of at least 2; None: all
+    distinct: Distinct  # which of the rows are equal
+
+    def n_told(self, *, every):
+        """Rows that have a part: all, or those with a direction."""
+        if every or self.directed is None:
+            return self.codes.shape[0]
+        return len(self.directed)
+
+
 class FittedStages(NamedTuple):
     """Stages, and what they make of the rows that they were fitted on."""
 
@@ -125,12 +141,43 @@ class Told(NamedTuple):
     known: object  # Constraints or None
 
 
-def told_rows(X, wanted, constraints, rng, fit_task, *, every):
-    """Fit the stages before the map; what they make of the rows, each once.
+def encoded_rows(X, wanted, constraints, rng, fit_task):
+    """Fit the encoder; the rows behind it.
 
     Parameters
     ----------
     X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    wanted : StageParameters
+    constraints : Constraints or None
+    rng : RandomState
+    fit_task : FitTask
+
+    Returns
+    -------
+    Encoded
+    """
+    distinct = distinct_rows(X, groups_of(constraints))
+    encoder = _new_encoder(X, wanted, rng)
+    stages = Stages(encoder, None, wanted.metric, wanted.network_input)
+    with fit_task.stage("encoder", fits=encoder):
+        if encoder is not None:
+            floats = _floats(X)
+            if wanted.encoder == "auto":
+                _check_magnitude(floats)
+            _fit_stage(encoder, floats, "encoder")
+        codes = stages.codes(X)
+    directed = stages.directed(codes)
+    if directed is not None and len(directed) < 2:
+        directed = None
+    return Encoded(X, stages, codes, directed, distinct)
+
+
+def told_rows(encoded, wanted, constraints, rng, fit_task, *, every):
+    """Fit the metric learner; what the stages make of the rows, each once.
+
+    Parameters
+    ----------
+    encoded : Encoded
     wanted : StageParameters
     constraints : Constraints or None
     rng : RandomState
@@ -143,13 +190,12 @@ def told_rows(X, wanted, constraints, rng, fit_task, *, every):
     -------
     Told
     """
-    distinct, rows = distinct_rows(X, groups_of(constraints)), slice(None)
-    n_distinct = len(distinct.first)
-    fitted = fit_stages(X, n_distinct, wanted, constraints, rng, fit_task)
+    distinct, rows = encoded.distinct, slice(None)
+    fitted = fit_learner(encoded, wanted, constraints, rng, fit_task)
     if fitted.directed is not None and not every:
         rows, constraints = fitted.directed, of_rows(constraints, fitted.directed)
         fitted = fitted.only_directed()
-        distinct = distinct_rows(X[rows], groups_of(constraints))
+        distinct = distinct_rows(encoded.X[rows], groups_of(constraints))
     inputs, points = _standard(fitted)
     n_samples = len(inputs)
     if 1 < len(distinct.first) < n_samples and not every:
@@ -158,14 +204,12 @@ def told_rows(X, wanted, constraints, rng, fit_task, *, every):
     return Told(rows, n_samples, fitted.stages, inputs, points, constraints)
 
 
-def fit_stages(X, n_distinct, wanted, constraints, rng, fit_task):
-    """Fit encoder and metric learner.
+def fit_learner(encoded, wanted, constraints, rng, fit_task):
+    """Fit the metric learner.
 
     Parameters
     ----------
-    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
-    n_distinct : int
-        Rows that differ: what ``metric_learner="auto"`` goes by.
+    encoded : Encoded
     wanted : StageParameters
     constraints : Constraints or None
         Given to a metric learner whose `fit` has parameters for them.
@@ -176,23 +220,12 @@ def fit_stages(X, n_distinct, wanted, constraints, rng, fit_task):
     -------
     FittedStages
     """
-    encoder = _new_encoder(X, wanted, rng)
-    stages = Stages(encoder, None, wanted.metric, wanted.network_input)
-    with fit_task.stage("encoder", fits=encoder):
-        if encoder is not None:
-            floats = _floats(X)
-            if wanted.encoder == "auto":
-                _check_magnitude(floats)
-            _fit_stage(encoder, floats, "encoder")
-        codes = stages.codes(X)
-    directed, told = stages.directed(codes), codes
-    if directed is not None and len(directed) < 2:
-        directed = None
+    codes, directed = encoded.codes, encoded.directed
+    told = codes
     if directed is not None:
         told, constraints = codes[directed], of_rows(constraints, directed)
-    shape = min(n_distinct, told.shape[0]), codes.shape[1]
-    learner = _new_learner(shape, wanted, constraints, rng)
-    stages = stages._replace(metric_learner=learner)
+    learner = _new_learner(wanted, rng)
+    stages = encoded.stages._replace(metric_learner=learner)
     with fit_task.stage("metric learner", fits=learner):
         if learner is not None:
             known = _known_to(learner, constraints)
@@ -245,12 +278,9 @@ def _is_far(X):
     return bool(np.max(np.abs(some.center)) > precision**-0.25 * some.scale)
 
 
-def _new_learner(shape, wanted, constraints, rng):
-    """The metric learner to fit on distinct codes of a shape, or None."""
+def _new_learner(wanted, rng):
+    """The metric learner to fit, or None."""
     learner = wanted.metric_learner
-    if learner == "auto":
-        learned = constraints is not None or learns_space(*shape)
-        learner = "siamese" if learned else None
     if learner is None:
         return None
     if learner == "siamese":

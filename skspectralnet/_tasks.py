@@ -1,8 +1,10 @@
 """The tasks of a fit: who is told of them, and what a Ctrl-C ends."""
 
 import contextlib
+import copy
 import math
 import time
+import warnings
 
 _SECOND_INTERRUPT_SECONDS = 2.0
 
@@ -40,6 +42,7 @@ class FitTask:
         self._context = context
         self.interrupts = interrupts or Interrupts()
         self._told = {"estimator": estimator, "X": X, "y": y}
+        self._held = None  # or a list of what is warned of, until it is released
 
     def begin(self):
         """Tell the callbacks that the task begins."""
@@ -63,7 +66,28 @@ class FitTask:
     def subtask(self, name, n_subtasks=0):
         """A task of at most so many parts inside this one; it has not begun."""
         context = self._context.subcontext(task_name=name, max_subtasks=n_subtasks)
-        return FitTask(context, **self._told, interrupts=self.interrupts)
+        task = FitTask(context, **self._told, interrupts=self.interrupts)
+        task._held = self._held
+        return task
+
+    def holding(self):
+        """The same task, but it holds back its warnings until `release`."""
+        task = copy.copy(self)
+        task._held = []
+        return task
+
+    def release(self):
+        """Warn of what was held back."""
+        held, self._held = self._held, None
+        for message, category in held:
+            self.warn(message, category)
+
+    def warn(self, message, category):
+        """Warn, unless this part of the fit may come to nothing: then hold it back."""
+        if self._held is None:
+            warnings.warn(message, category, stacklevel=3)
+        else:
+            self._held.append((message, category))
 
     @contextlib.contextmanager
     def stage(self, name, n_epochs=0, *, fits=None):

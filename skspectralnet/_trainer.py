@@ -95,11 +95,10 @@ class Trainer(NamedTuple):
                 raise KeyboardInterrupt(f"before the first epoch of the {stage}")
             warn_of_interrupt(stage, len(history.loss_curve))
         elif not (history.converged or history.stopped):
-            warnings.warn(
+            self.fit_task.warn(
                 f"The {loss} was still falling at max_iter={planned.max_iter} epochs. "
                 "Raise max_iter, or tol to stop earlier.",
                 ConvergenceWarning,
-                stacklevel=2,
             )
         return history
 

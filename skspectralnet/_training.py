@@ -268,7 +268,7 @@ def _run_epoch(optimizer, losses, policy):
         # On the CPU a number: a tensor of each step, kept, would lie above the memory
         # of that step and hold it, MiB for wide rows.
         values.append(loss.item() if loss.device.type == "cpu" else loss.detach())
-    return float(torch.tensor(values, dtype=loss.dtype).mean())
+    return float(torch.tensor(values, dtype=loss.dtype, device="cpu").mean())
 
 
 def _optimizer(module, schedule):

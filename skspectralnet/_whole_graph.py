@@ -1,6 +1,5 @@
 """The spectral stage on one graph of all rows: edges, regression, alignment."""
 
-import warnings
 from functools import partial
 from typing import NamedTuple
 
@@ -131,7 +130,7 @@ def fit(inputs, points, task, constraints, trainer, rng):
         found, history = _learn_pairs(graphs, pairs, generator, trainer)
     else:
         found, history = _learn_edges(graphs, pairs, generator, trainer)
-    _warn_of(found, pairs, task)
+    _warn_of(found, pairs, task, trainer.fit_task)
     mlp, ritz, largest_degree, error = found
     return SpectralFit(mlp, ritz, largest_degree, history, graphs.n_neighbors, error)
 
@@ -171,28 +170,26 @@ def _learn_edges(graphs, pairs, generator, trainer):
         return align_to_graph(whole, mlp, exact), history
 
 
-def _warn_of(found, pairs, task):
+def _warn_of(found, pairs, task, fit_task):
     """Warn where components of the graph or eigenvectors were not learned."""
     error, n_components = found.error, task.n_components
     if pairs.n_connected > n_components:
-        warnings.warn(
+        fit_task.warn(
             f"The graph has {pairs.n_connected} connected components, each with an "
             f"eigenvector of eigenvalue 0; only {n_components} of these are learned, "
             "for the largest components. Raise n_components or n_neighbors to have "
             "them all.",
             UserWarning,
-            stacklevel=2,
         )
     elif len(found.pairs.eigenvalues) < n_components or error.distance is None:
         return
     elif error.distance > _FAR * error.n_vectors:
-        warnings.warn(
+        fit_task.warn(
             "The learned eigenvectors are not those of the graph: their squared "
             f"Grassmann distance is {error.distance:.2g}, of at most "
             f"{error.n_vectors} (approximation_error_). Raise max_iter or "
             "hidden_layer_sizes, or ask for fewer components.",
             ConvergenceWarning,
-            stacklevel=2,
         )
 
 

@@ -30,14 +30,15 @@ def module(monkeypatch):
 
 def test_the_lists_share_nothing(module):
     data = module("data")
-    assert not data.DEVELOPMENT.keys() & data.HELD_OUT.keys()
+    lists = data.DEVELOPMENT, data.SECOND, data.HELD_OUT
+    assert len(set().union(*lists)) == sum(map(len, lists))
     assert set(data.STANDARDISED) <= data.DEVELOPMENT.keys() | data.HELD_OUT.keys()
 
 
 def test_data_sets_have_the_stated_shapes(module):
     data = module("data")
     missing = []
-    for name, shape in (data.DEVELOPMENT | data.HELD_OUT).items():
+    for name, shape in (data.DEVELOPMENT | data.SECOND | data.HELD_OUT).items():
         try:
             X, y = data.named(name)
         except data.MissingDataError:

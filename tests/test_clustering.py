@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skspectralnet import SpectralNetClustering, _clustering
+from skspectralnet import SpectralNetClustering, _selection
 from skspectralnet._constraints import draw_rows
 from skspectralnet._graph import modularity, neighbor_graph
 
@@ -299,7 +299,7 @@ def test_score_depends_on_the_labels_alone(blobs):
 def test_score_of_many_rows_takes_the_same_ones_each_time(blobs, monkeypatch):
     X, _ = blobs
     fitted = model(3).fit(X)
-    monkeypatch.setattr(_clustering, "_SCORE_ROWS", 100)
+    monkeypatch.setattr(_selection, "CRITERION_ROWS", 100)
     assert fitted.score(X) == fitted.score(X)
     assert fitted.score(X) == pytest.approx(2 / 3, abs=0.02)
 

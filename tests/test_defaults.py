@@ -6,14 +6,6 @@ from skspectralnet import _defaults
 
 
 @pytest.mark.parametrize(
-    ("shape", "learned"),
-    [((500, 4), True), ((499, 4), False), ((500, 3), False), ((10**6, 3), False)],
-)
-def test_a_space_is_learned_from_many_rows_and_columns(shape, learned):
-    assert _defaults.learns_space(*shape) is learned
-
-
-@pytest.mark.parametrize(
     ("n_samples", "n_components", "learned", "size"),
     [
         (300, 3, False, 300),  # all rows
@@ -30,18 +22,21 @@ def test_rows_of_a_batch(n_samples, n_components, learned, size):
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "n_expected", "learned", "n_neighbors"),
+    ("batch_size", "n_expected", "coarse", "n_neighbors"),
     [
         (2048, 10, False, 10),
         (2048, 14, True, 37),  # 3.5 * 2048 / 196 = 36.6
         (2048, 10, True, 40),  # 71.7, the most
-        (1000, 30, True, 10),  # 3.9, the least
+        (500, 14, True, 10),  # 8.9, the least
+        (2048, 15, True, 40),  # many clusters: half of a mean one is 68, the most
+        (2000, 32, True, 31),  # half of 62.5
+        (512, 60, True, 10),  # 4.3, the least
         (40, 2, True, 8),  # a fifth of the batch
         (5, 2, True, 2),
     ],
 )
-def test_neighbors_in_a_batch(batch_size, n_expected, learned, n_neighbors):
-    found = _defaults.batch_neighbors(batch_size, n_expected, learned)
+def test_neighbors_in_a_batch(batch_size, n_expected, coarse, n_neighbors):
+    found = _defaults.batch_neighbors(batch_size, n_expected, coarse)
     assert found == n_neighbors
 
 

@@ -406,7 +406,7 @@ def test_cosine_is_of_what_the_metric_learner_sees(cls, rng, assert_same_results
 
 
 @both
-def test_auto_metric_learner(cls, blobs, monkeypatch):
+def test_auto_metric_learner(cls, blobs):
     X, y = blobs
     auto = {"metric_learner": "auto", **in_batches(cls)}
     assert make(cls, **auto).fit(X).metric_learner_ is None  # few rows
@@ -415,11 +415,6 @@ def test_auto_metric_learner(cls, blobs, monkeypatch):
     assert isinstance(model.metric_learner_, SiameseEmbedding)
     assert model.metric_learner == "auto"
     assert_finds(model, X, y)
-    monkeypatch.setattr(_defaults, "LEARNED_ROWS", 150)
-    monkeypatch.setattr(_defaults, "PLAIN_COLUMNS", 3)
-    model = make(cls, max_iter=2, **auto).fit(X)
-    assert isinstance(model.metric_learner_, SiameseEmbedding)
-    assert make(cls, **auto).fit(X[:, :3]).metric_learner_ is None  # few columns
     assert make(cls, metric_learner=None).fit(X).metric_learner_ is None
 
 
@@ -579,7 +574,8 @@ def test_pickle_does_not_grow_with_the_rows(cls):
     # which is stored, in two bytes.
     for n in (10_000, 60_000):
         X = np.random.RandomState(0).normal(size=(n, 3))
-        model = make(cls, max_iter=1, early_stopping=False).fit(X)
+        plain = {"metric_learner": None, "early_stopping": False}
+        model = make(cls, max_iter=1, **plain).fit(X)
         for name in ("labels_", "embedding_"):
             vars(model).pop(name, None)
         sizes.append(len(pickle.dumps(model)))

@@ -8,9 +8,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.preprocessing import StandardScaler
 
-from skspectralnet import SiameseEmbedding
 from skspectralnet._constraints import known_pairs
-from skspectralnet._stages import StageParameters, fit_stages
+from skspectralnet._stages import StageParameters, encoded_rows, fit_learner
 from skspectralnet._tasks import FitTask
 from skspectralnet._validation import NoContext
 
@@ -21,7 +20,8 @@ def fitted(X, constraints=None, seed=0, **params):
     task = FitTask(NoContext(), None, X, None)
     rng = np.random.RandomState(seed)
     wanted = StageParameters(**defaults | params)
-    return fit_stages(X, X.shape[0], wanted, constraints, rng, task)
+    encoded = encoded_rows(X, wanted, constraints, rng, task)
+    return fit_learner(encoded, wanted, constraints, rng, task)
 
 
 @pytest.fixture(name="X")
@@ -116,10 +116,3 @@ def test_a_learner_is_told_what_its_fit_takes(X):
     assert fitted(X, metric_learner=Told()).stages.metric_learner.told_ is None
     scaled = fitted(X, known, metric_learner=StandardScaler()).points
     assert_array_equal(scaled, StandardScaler().fit_transform(X))
-
-
-def test_labels_make_auto_learn_a_space(X):
-    known = known_pairs(60, np.arange(60) % 2)
-    stages = fitted(X, known, metric_learner="auto").stages
-    assert isinstance(stages.metric_learner, SiameseEmbedding)
-    assert fitted(X, metric_learner="auto").stages.metric_learner is None

@@ -1,0 +1,269 @@
+"""The ways from codes to a map that a fit may take: each fitted, one taken.
+
+What is compared, and how, is in `_selection`; this is the fit of a candidate.
+"""
+
+import contextlib
+import copy
+import functools
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from skspectralnet import _batch_graph, _defaults, _neighbor_graph, _whole_graph
+from skspectralnet._alignment import Diffusion, Kept, diffusion, largest_positive
+from skspectralnet._estimator import precision_of
+from skspectralnet._network import SpectralMap
+from skspectralnet._plan import Components, Size, batch_size_of, batch_task, graph_task
+from skspectralnet._rows import in_memory, rows_at_once, standard_points
+from skspectralnet._selection import (
+    ALL_EQUAL,
+    SOLVED_ROWS,
+    Contest,
+    Fitted,
+    candidates_of,
+    choose,
+    criterion_graph,
+    solved_clusters,
+    some_rows,
+    without_contest,
+)
+from skspectralnet._spectral import SpectralFit
+from skspectralnet._stages import Encoded, StageParameters, Told, told_rows
+from skspectralnet._tasks import FitTask
+from skspectralnet._tensors import Blocks, forward_in_blocks, resolve_device
+from skspectralnet._training import gradients
+
+# The stages that callbacks are told of, those that have nothing to do included.
+_BATCH_STAGES = ("encoder", "metric learner", "spectral map", "alignment", "embedding")
+_GRAPH_STAGES = (
+    *("encoder", "metric learner", "neighbor graph", "eigenvectors"),
+    *("spectral map", "alignment", "embedding"),
+)
+
+
+def is_whole(params, graph):
+    """Whether a fit is one on a graph of all rows."""
+    return graph is not None or params.neighbors_in == "data"
+
+
+def has_one_width(params, graph):
+    """Whether all candidates have the same number of neighbours."""
+    return is_whole(params, graph) or params.n_neighbors is not None
+
+
+def stage_names(params, graph):
+    """Those of the stages of a fit but for candidates that may come to nothing."""
+    return _GRAPH_STAGES if is_whole(params, graph) else _BATCH_STAGES
+
+
+class LearnedMap(NamedTuple):
+    """The map of rows to aligned eigenvectors."""
+
+    network: SpectralMap
+    eigenvalues: np.ndarray  # (n_components,), ascending
+    diffusion: Diffusion
+
+
+class Given(NamedTuple):
+    """What all candidates of a fit have in common."""
+
+    params: object  # an estimator
+    encoded: Encoded
+    wanted: StageParameters
+    known: object  # Constraints or None
+    graph: object  # as given, checked, or None
+    components: Components
+    device: object
+
+
+class Trial(NamedTuple):
+    """A candidate that has been fitted."""
+
+    told: Told
+    fit: SpectralFit
+    map: LearnedMap
+    kept: Kept
+    batch_size: int
+
+
+class Attempt(NamedTuple):
+    """A candidate, and what is left when it is taken."""
+
+    trial: Trial
+    rng: object  # the RandomState after it
+    fit_task: FitTask  # holds its warnings
+
+
+def selected(given, rng, fit_task):
+    """The candidate that is taken, fitted, and the Selection.
+
+    Each one draws the numbers that it would draw alone: what is taken is what a
+    fit that asks for it would be.
+    """
+    candidates, reason = candidates_of(
+        given.params.metric_learner,
+        len(given.encoded.distinct.first),
+        given.known is not None,
+        one_width=has_one_width(given.params, given.graph),
+    )
+    contest = _contest(given, candidates)
+    if contest is None:
+        trial = _trial(candidates[0], given, rng, fit_task)
+        return trial, without_contest(candidates[0].name, reason or ALL_EQUAL)
+    ways = Fitted(
+        functools.cache(
+            functools.partial(_attempt, given=given, rng=rng, fit_task=fit_task)
+        ),
+        functools.partial(_clusters_of, given),
+    )
+    solved = _solved(given, candidates)
+    best, selection = choose(candidates, contest, solved, ways)
+    rng.set_state(best.rng.get_state())
+    best.fit_task.release()
+    return best.trial, selection
+
+
+def _contest(given, candidates, most=None):
+    """A Contest on at most so many rows; None where there is nothing to compare."""
+    if len(candidates) < 2:
+        return None
+    if given.graph is not None:
+        return Contest(given.graph, slice(None))
+    codes, rows = given.encoded.codes, given.encoded.directed
+    if rows is None:
+        rows = np.arange(codes.shape[0])
+    rows = rows[some_rows(len(rows), most)]
+    graph, first, many = criterion_graph(codes[rows])
+    return None if graph is None else Contest(graph, rows[first], many)
+
+
+def _solved(given, candidates):
+    """A Contest of plain candidates, by exact eigenvectors on a sample, or None."""
+    is_given = given.graph is not None or given.params.gamma is not None
+    if is_given or callable(given.params.affinity):
+        return None
+    contest = _contest(given, candidates, SOLVED_ROWS)
+    points = standard_points(given.encoded.codes[contest.rows], _defaults.AUTO_WIDTH)
+    for candidate in candidates[:-1]:
+        labels, gap = solved_clusters(
+            points,
+            _solved_neighbors(points.shape[0], given, candidate),
+            given.params.affinity,
+            given.params.laplacian,
+            given.components,
+            contest.multiplicities,
+        )
+        contest.add(candidate, labels, gap=gap)
+        if contest.equal:
+            break
+    return contest
+
+
+def _solved_neighbors(n_rows, given, candidate):
+    """Neighbours among so many rows that reach as far as those of a candidate."""
+    asked = given.params.n_neighbors
+    if is_whole(given.params, given.graph):
+        return int(np.clip(asked or _defaults.NEIGHBORS, 1, n_rows - 1))
+    shape = given.encoded.n_told(every=False), given.encoded.codes.shape[1]
+    size = Size(shape, given.components, False, candidate.coarse, given.device)
+    batch_size, n_expected = (
+        batch_size_of(given.params, size),
+        given.components.n_expected,
+    )
+    near = asked or _defaults.batch_neighbors(batch_size, n_expected, size.coarse)
+    wanted = round(near * n_rows / batch_size)
+    return int(np.clip(wanted, 1, n_rows - 1))
+
+
+def _clusters_of(given, attempt, rows):
+    """The clusters of some rows, by a candidate that has been fitted."""
+    trial, X = attempt.trial, in_memory(given.encoded.X, rows)
+    network, weights = trial.map.network, trial.map.diffusion.weights
+    Z = embedded(X, trial.told.stages, network, weights, given.device)
+    return given.params._clusters_to_compare(Z, trial.kept)
+
+
+def _attempt(candidate, *, given, rng, fit_task):
+    """A candidate, fitted with a copy of the generator; its warnings are held."""
+    stage, rng = contextlib.nullcontext(fit_task), copy.deepcopy(rng)
+    if candidate.metric_learner is None:
+        n_stages = len(stage_names(given.params, given.graph)) - 2  # but its two ends
+        stage = fit_task.stage(candidate.name, n_stages)
+    with stage as task:
+        task = task.holding()
+        return Attempt(_trial(candidate, given, rng, task), rng, task)
+
+
+def _trial(candidate, given, rng, fit_task):
+    """Fit a candidate."""
+    wanted = given.wanted._replace(metric_learner=candidate.metric_learner)
+    known, graph = given.known, given.graph
+    every, encoded = graph is not None, given.encoded
+    told = told_rows(encoded, wanted, known, rng, fit_task, every=every)
+    inputs, points, components = told.inputs, told.points, given.components
+    learned = told.stages.metric_learner is not None
+    size = Size(inputs.shape, components, learned, candidate.coarse, given.device)
+    trainer = given.params._trainer(fit_task)
+    with gradients(given.device):
+        if is_whole(given.params, graph):
+            task = graph_task(given.params, size, graph)
+            fit = _whole_graph.fit(inputs, points, task, told.known, trainer, rng)
+        else:
+            task = batch_task(given.params, size, fit_task)
+            fit = _batch_graph.fit(inputs, points, task, told.known, trainer, rng)
+    kept = components.kept(fit.pairs.eigenvalues[: components.n_learned])
+    learned_map = _learned_map(given, inputs, fit, kept, fit_task)
+    return Trial(told, fit, learned_map, kept, task.batch_size)
+
+
+def _learned_map(given, inputs, fit, kept, fit_task):
+    """The LearnedMap of the eigenpairs that are kept."""
+    asked, first = kept.n_components, given.components.n_trivial
+    eigenvalues = fit.pairs.eigenvalues[:asked]
+    if len(eigenvalues) <= first:
+        raise ValueError(_neighbor_graph.TOO_FEW_DISTINCT)
+    if len(eigenvalues) < asked and given.params.n_components is not None:
+        fit_task.warn(
+            f"The outputs of the network span {len(eigenvalues)} dimensions where "
+            f"{asked} components were asked for: the rows may have too few "
+            "distinct values.",
+            ConvergenceWarning,
+        )
+    order = first + np.argsort(eigenvalues[first:], kind="stable")
+    coefficients = fit.pairs.coefficients[:, :asked][:, order]
+    eigenvalues = decays = eigenvalues[order]
+    if given.params.laplacian == "unnormalized":
+        decays = decays / fit.largest_degree
+    return LearnedMap(
+        SpectralMap(inputs.units, fit.mlp, coefficients),
+        eigenvalues,
+        diffusion(decays, given.params.diffusion_time, kept.n_leading),
+    )
+
+
+def signed(X, stages, learned_map, device):
+    """The embedding of validated rows; its signs, and those of the map, are settled."""
+    network, weights = learned_map.network, learned_map.diffusion.weights
+    Z = embedded(X, stages, network, weights, device)
+    signs = largest_positive(Z)
+    network.flip_signs(signs)
+    Z *= signs
+    return Z
+
+
+def embedded(X, stages, network, weights, device):
+    """The embedding of validated rows, (n_samples, n_components)."""
+
+    def read(rows):
+        return stages.network_rows(X[rows])
+
+    blocks = Blocks(read, X.shape[0], rows_at_once(X))
+    return forward_in_blocks(
+        network,
+        blocks,
+        device=resolve_device(device),
+        weights=weights,
+        dtype=precision_of(X),
+    )

@@ -1,0 +1,378 @@
+"""Which of several maps is taken: a criterion without labels, and its error."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from skspectralnet._alignment import diffusion
+from skspectralnet._assignment import quick_clusters
+from skspectralnet._defaults import AUTO_WIDTH, LEARNED_ROWS
+from skspectralnet._distinct import distinct_rows
+from skspectralnet._eigen import graph_eigenpairs
+from skspectralnet._graph import (
+    cut_share,
+    modularity_parts,
+    neighbor_graph,
+    repeated_graph,
+)
+from skspectralnet._neighbor_graph import neighbor_affinity
+from skspectralnet._rows import standard_points
+from skspectralnet._spectral import EdgelessError
+
+# The graph of the criterion, and of `score`: neighbours of each of so many rows
+# (benchmarks/score.py).
+CRITERION_NEIGHBORS, CRITERION_ROWS = 10, 10_000
+# Rows of a graph whose eigenvectors are solved for, to compare without a training.
+SOLVED_ROWS = 4096
+# A difference of so many standard errors is none by chance.
+_CLEAR = 2.0
+# Of two clusterings that are the same.
+_ROUNDING = 1e-12
+# One edge in a thousand, and an eigenvalue three times as large as the one before it.
+_HARDLY, _GAP = 1e-3, 3.0
+# Adjusted Rand index: all but a row in a hundred.
+_LEARNED_WELL = 0.98
+
+ALL_EQUAL = "the encoder makes all rows equal"
+FINE, COARSE, LEARNED = "plain, fine", "plain, coarse", "learned"
+
+
+class Candidate(NamedTuple):
+    """A way from codes to a map that a fit may take."""
+
+    name: str
+    metric_learner: object  # as the parameter, but not "auto"
+    coarse: bool  # whether the graph has the wide neighbourhoods of a learned space
+
+
+def candidates_of(metric_learner, n_distinct, known, one_width):
+    """The candidates of a fit, the simplest first, and why there is but one.
+
+    Parameters
+    ----------
+    metric_learner : object
+        The parameter.
+    n_distinct : int
+        Rows that differ.
+    known : bool
+        Whether labels or links are given.
+    one_width : bool
+        Whether the neighbours of the graph do not depend on a candidate.
+
+    Returns
+    -------
+    candidates : list of Candidate
+    reason : str
+        Empty where there are several.
+    """
+    plain = Candidate(FINE, None, False)
+    learned = Candidate(LEARNED, "siamese", True)
+    if metric_learner is None:
+        return [plain], "asked for"
+    if not (isinstance(metric_learner, str) and metric_learner == "auto"):
+        return [learned._replace(metric_learner=metric_learner)], "asked for"
+    if known:
+        return [learned], "only a learned space takes labels and links in"
+    if n_distinct < LEARNED_ROWS:
+        return [plain], f"fewer than {LEARNED_ROWS} different rows"
+    if one_width:
+        return [plain, learned], ""
+    return [plain, Candidate(COARSE, None, True), learned], ""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Selection:
+    """What a fit has compared, and what it took.
+
+    Parameters
+    ----------
+    candidates : tuple of str
+        Those that were compared, in this order: ``"plain, fine"`` and ``"plain,
+        coarse"``, without a metric learner and with few and many neighbours, and
+        ``"learned"``. A single one where nothing was compared.
+    scores : ndarray of shape (n_candidates,)
+        The modularity of each one's clusters; NaN where nothing was compared, or the
+        candidate could not be fitted.
+    errors : ndarray of shape (n_candidates,)
+        Standard error of the difference between a score and that of the candidate
+        that was ahead before it, for the first one of the score itself.
+    taken : str
+        The candidate that the model is.
+    reason : str
+        Why.
+    n_rows : int
+        Nodes of the graph: rows that differ, at most 10,000; 0 where nothing was
+        compared.
+    """
+
+    candidates: tuple
+    scores: np.ndarray
+    errors: np.ndarray
+    taken: str
+    reason: str
+    n_rows: int
+
+    def __repr__(self):
+        lines = [f"{self.taken}: {self.reason}"]
+        if self.n_rows:
+            lines.append(f"  modularity on {self.n_rows} rows")
+            for name, score, error in zip(
+                self.candidates, self.scores, self.errors, strict=True
+            ):
+                mark = "*" if name == self.taken else " "
+                lines.append(f"{mark} {name:<14} {score:.4f} +- {error:.4f}")
+        return "\n".join(lines)
+
+
+class Contest:
+    """Compares clusterings of the same rows, one after the other.
+
+    The criterion is the modularity on one fixed graph. Clusters of plain codes take the
+    place of the best so far where their score is higher by two standard errors of the
+    difference, those of a learned space unless theirs is lower by as much: where
+    nothing but chance tells them apart, labels are nearer to the latter
+    (benchmarks/quality.py).
+
+    Parameters
+    ----------
+    graph : CSR array of shape (n_nodes, n_nodes), symmetric
+    rows : slice or ndarray of int of shape (n_nodes,)
+        The rows that are its nodes.
+    multiplicities : ndarray of shape (n_nodes,), default=None
+        How often each occurs, as in the graph; None: all as often.
+    """
+
+    def __init__(self, graph, rows, multiplicities=None):
+        self._graph, self.rows, self.multiplicities = graph, rows, multiplicities
+        self._scores = {}  # of each name: score and error
+        self._best = None  # the parts of the one that is taken so far
+        self.taken = None  # its Candidate
+        self.labels = None
+        self._gap, self._found = False, []
+
+    def add(self, candidate, labels, *, gap=False):
+        """Compare one more clustering; return whether it is now the one taken.
+
+        `gap` says that in the spectrum of its own graph a gap follows its clusters.
+        """
+        parts = modularity_parts(self._graph, labels)
+        gain = parts if self._best is None else parts - self._best
+        error = _standard_error(gain)
+        self._scores[candidate.name] = float(np.mean(parts)), error
+        self._found.append(labels)
+        bar = _CLEAR if candidate.metric_learner is None else -_CLEAR
+        better = self._best is None or bool(np.mean(gain) > bar * (error + _ROUNDING))
+        if better:
+            self._best, self.taken, self.labels = parts, candidate, labels
+            self._gap = gap
+        return better
+
+    def fail(self, candidate):
+        """Note a candidate that could not be fitted."""
+        self._scores[candidate.name] = np.nan, np.nan
+
+    @property
+    def equal(self):
+        """Whether the modularity is 1 - 1 / k but for chance.
+
+        That is the one of k equal clusters without an edge between them; no k clusters
+        have more.
+        """
+        if self.taken is None:
+            return False
+        n_clusters = len(np.unique(self.labels))
+        room = 1.0 - 1.0 / n_clusters - float(np.mean(self._best))
+        return n_clusters > 1 and room <= _CLEAR * _standard_error(self._best)
+
+    @property
+    def settled(self):
+        """Whether nothing is left to find: two ways to be sure.
+
+        The clusters are `equal`; or hardly an edge is cut, a gap in the spectrum says
+        that there are as many clusters, and all candidates so far have found the same.
+        """
+        if self.taken is None or self.equal:
+            return self.taken is not None
+        hardly = self._gap and cut_share(self._graph, self.labels) <= _HARDLY
+        return hardly and all(_agree(self.labels, found) for found in self._found)
+
+    def selection(self):
+        """The Selection so far."""
+        names = tuple(self._scores)
+        scores, errors = np.array(list(self._scores.values())).T
+        if self.settled:
+            reason = "hardly an edge of the neighbour graph is between its clusters"
+        elif self.taken.metric_learner is None:
+            reason = "its clusters cut the neighbour graph clearly better"
+        else:
+            reason = "no others cut the neighbour graph clearly better"
+        n_rows = self._graph.shape[0]
+        return Selection(names, scores, errors, self.taken.name, reason, n_rows)
+
+
+class Fitted(NamedTuple):
+    """How a contest reaches the candidates.
+
+    Fields
+    ------
+    fit : callable
+        Candidate -> what `clusters` takes, the same when called again; may raise an
+        EdgelessError.
+    clusters : callable
+        That and numbers of rows -> the labels of these.
+    """
+
+    fit: object
+    clusters: object
+
+
+def choose(candidates, contest, solved, ways):
+    """Fit candidates, no more than needed, until one is taken.
+
+    Parameters
+    ----------
+    candidates : list of Candidate
+        The last one has a metric learner.
+    contest : Contest
+        Without entries yet.
+    solved : Contest or None
+        Where all but the last one have been compared by the exact eigenvectors of
+        their graphs: only the best of them is fitted, and only where it is clearly
+        better than the last one.
+    ways : Fitted
+
+    Returns
+    -------
+    fitted : object
+        What `fit` made of the candidate that is taken.
+    selection : Selection
+    """
+    last = candidates[-1]
+    if solved is not None:
+        candidates = [solved.taken, last]
+        if solved.settled:
+            plain = ways.fit(solved.taken)
+            if _agree(solved.labels, ways.clusters(plain, solved.rows)):
+                return plain, solved.selection()
+        else:
+            learned = ways.fit(last)
+            if solved.add(last, ways.clusters(learned, solved.rows)):
+                return learned, solved.selection()
+    best = failed = None
+    for candidate in candidates:
+        try:
+            fitted = ways.fit(candidate)
+        except EdgelessError as error:  # distances of another are on another scale
+            failed = error
+            contest.fail(candidate)
+            continue
+        if contest.add(candidate, ways.clusters(fitted, contest.rows)):
+            best = fitted
+        if contest.settled:
+            break
+    if best is None:
+        raise failed
+    return best, contest.selection()
+
+
+def _agree(first, second):
+    """Whether a map has learned the clusters of the exact eigenvectors."""
+    return adjusted_rand_score(first, second) >= _LEARNED_WELL
+
+
+def solved_clusters(
+    points, n_neighbors, affinity, laplacian, components, multiplicities
+):
+    """The clusters of the exact eigenvectors of a graph of some rows.
+
+    Parameters
+    ----------
+    points : ndarray or CSR array of shape (n_rows, n_points), standardised
+    n_neighbors : int
+        Below n_rows.
+    affinity : {"self_tuning", "nearest_neighbors", "rbf"}
+    laplacian : {"random_walk", "symmetric", "unnormalized"}
+    components : object
+        With `n_learned` and ``kept(eigenvalues)``.
+    multiplicities : ndarray of shape (n_rows,) or None
+        How many rows each one stands for.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_rows,), int64
+    gap : bool
+        Whether the spectrum has a gap after them: the last of as many eigenvalues is
+        at most a third of the next one.
+    """
+    same = np.random.RandomState(0)
+    graph = neighbor_affinity(
+        points, affinity, n_neighbors, gamma=None, random_state=same
+    )
+    if multiplicities is not None:
+        graph = repeated_graph(graph, multiplicities)
+    n_vectors = min(components.n_learned, graph.shape[0] - 1)
+    pairs = graph_eigenpairs(graph, n_vectors, laplacian, same)
+    kept, decays = components.kept(pairs.eigenvalues), pairs.eigenvalues
+    if laplacian == "unnormalized":
+        decays = decays / float(graph.sum(axis=1).max())
+    decays = decays[: kept.n_components]
+    weights = diffusion(decays, "auto", kept.n_leading).weights
+    Z = np.ascontiguousarray(pairs.vectors[:, : len(weights)] * weights)
+    labels = quick_clusters(Z, kept.n_leading)
+    last = kept.n_leading - 1  # as many eigenvalues as clusters
+    values = pairs.eigenvalues
+    gap = 0 < last < len(values) - 1 and _GAP * values[last] <= values[last + 1]
+    return labels, bool(gap)
+
+
+def _standard_error(parts):
+    return float(np.std(parts) / np.sqrt(len(parts)))
+
+
+def without_contest(name, reason):
+    """The Selection of a fit that had one candidate."""
+    nothing = np.full(1, np.nan)
+    return Selection((name,), nothing, nothing, name, reason, 0)
+
+
+def some_rows(n_rows, most=None):
+    """Numbers of the rows that a criterion takes, ascending; a slice for all."""
+    most = CRITERION_ROWS if most is None else most
+    if n_rows <= most:
+        return slice(None)
+    return np.sort(np.random.RandomState(0).permutation(n_rows)[:most])
+
+
+def criterion_graph(X):
+    """The graph on which clusterings of rows are compared.
+
+    Each row is linked to its 10 nearest by Euclidean distance; equal rows are one,
+    whose edges count as often as it occurs.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+
+    Returns
+    -------
+    graph : CSR array of shape (n_distinct, n_distinct), or None
+        None where all rows are equal.
+    rows : ndarray of int of shape (n_distinct,)
+        The first row of each kind.
+    multiplicities : ndarray of shape (n_distinct,), or None
+        How often each occurs, of mean 1; None: all as often.
+    """
+    points = standard_points(X, AUTO_WIDTH)
+    distinct = distinct_rows(points)
+    n_distinct = len(distinct.first)
+    many = distinct.multiplicities()
+    if n_distinct == 1:
+        return None, distinct.first, many
+    if n_distinct < len(distinct.inverse):
+        points = points[distinct.first]
+    graph = neighbor_graph(points, min(CRITERION_NEIGHBORS, n_distinct - 1))
+    if many is not None:
+        graph = repeated_graph(graph, many)
+    return graph, distinct.first, many

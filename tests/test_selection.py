@@ -1,0 +1,205 @@
+"""What metric_learner="auto" compares, and what it takes."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.datasets import load_digits, make_blobs, make_moons
+from sklearn.metrics import adjusted_rand_score
+
+from skspectralnet import SiameseEmbedding, SpectralNetClustering, SpectralNetEmbedding
+from skspectralnet._graph import modularity, modularity_parts
+from skspectralnet._selection import (
+    COARSE,
+    FINE,
+    LEARNED,
+    Contest,
+    candidates_of,
+    criterion_graph,
+)
+
+
+def ring(n_rows):
+    """A cycle: each node has two neighbours."""
+    ends = np.arange(n_rows), (np.arange(n_rows) + 1) % n_rows
+    half = sparse.csr_array((np.ones(n_rows), ends), shape=(n_rows, n_rows))
+    return sparse.csr_array(half + half.T)
+
+
+def spirals(n_rows, rng):
+    """Two spirals of a turn and a half in two columns, and their labels."""
+    turn = np.sqrt(rng.uniform(0.05, 1.0, size=n_rows)) * 3 * np.pi
+    y = np.arange(n_rows) % 2
+    sign = np.where(y, 1.0, -1.0)
+    X = np.column_stack([np.cos(turn), np.sin(turn)]) * (turn * sign)[:, None]
+    return X + rng.normal(scale=0.25, size=X.shape), y
+
+
+def candidate(name):
+    return next(
+        c for c in candidates_of("auto", 500, False, False)[0] if c.name == name
+    )
+
+
+def test_modularity_of_halves_of_a_ring():
+    labels = np.arange(20) // 10  # 18 of 20 edges inside, halves of the degrees
+    assert modularity(ring(20), labels) == pytest.approx(0.9 - 0.5)
+    parts = modularity_parts(ring(20), labels)
+    assert parts.mean() == pytest.approx(0.4)
+    # The four ends of cut edges have one neighbour of two inside, all others both.
+    assert_allclose(parts[[0, 9, 10, 19]], 0.4 + 0.5 - 0.9, atol=1e-12)
+    assert_allclose(parts[1:9], 0.4 + 1.0 - 0.9)
+
+
+def test_parts_are_what_a_row_that_counts_more_changes(rng):
+    near = rng.uniform(size=(30, 30)) * (rng.uniform(size=(30, 30)) < 0.3)
+    graph, labels = sparse.csr_array(near + near.T), rng.randint(3, size=30)
+
+    def weighted(row, more):
+        """The modularity where what leaves a row counts more."""
+        leaving = (
+            graph.toarray() * np.where(np.arange(30) == row, 1 + more, 1.0)[:, None]
+        )
+        same = labels[:, None] == labels
+        shares = np.bincount(labels, leaving.sum(axis=1)) / leaving.sum()
+        return leaving[same].sum() / leaving.sum() - np.sum(shares**2)
+
+    slopes = [(weighted(i, 1e-5) - weighted(i, -1e-5)) / 2e-5 for i in range(30)]
+    parts = modularity_parts(graph, labels)
+    assert parts.mean() == pytest.approx(modularity(graph, labels))
+    assert_allclose(parts - parts.mean(), 30 * np.array(slopes), atol=1e-7)
+
+
+def test_the_error_is_that_of_other_samples(rng):
+    found, errors = [], []
+    for _ in range(60):
+        X, _ = make_blobs(300, 2, centers=[[0, 0], [3, 0]], random_state=rng)
+        graph, rows, _ = criterion_graph(X)
+        labels = (X[rows, 0] > 1.5).astype(int)
+        parts = modularity_parts(graph, labels)
+        found.append(parts.mean())
+        errors.append(parts.std() / np.sqrt(len(parts)))
+    assert 0.5 < np.std(found) / np.mean(errors) < 2.0
+
+
+@pytest.mark.parametrize(
+    ("metric_learner", "n_distinct", "known", "one_width", "names"),
+    [
+        ("auto", 500, False, False, [FINE, COARSE, LEARNED]),
+        ("auto", 500, False, True, [FINE, LEARNED]),
+        ("auto", 499, False, False, [FINE]),
+        ("auto", 20, True, False, [LEARNED]),
+        (None, 5000, False, False, [FINE]),
+        ("siamese", 20, False, False, [LEARNED]),
+        (SiameseEmbedding(), 20, False, False, [LEARNED]),
+    ],
+)
+def test_candidates(metric_learner, n_distinct, known, one_width, names):
+    found, reason = candidates_of(metric_learner, n_distinct, known, one_width)
+    assert [c.name for c in found] == names
+    assert bool(reason) == (len(names) == 1)
+    if metric_learner != "auto":
+        assert found[0].metric_learner is metric_learner
+
+
+def test_a_difference_by_chance_decides_nothing():
+    halves, quarters = np.arange(200) // 100, np.arange(200) // 50
+    contest = Contest(ring(200), slice(None))
+    assert contest.add(candidate(FINE), halves)
+    assert not contest.add(candidate(COARSE), 1 - halves)
+    assert contest.add(candidate(LEARNED), halves)  # as good, and the default
+    selection = contest.selection()
+    assert selection.taken == LEARNED
+    assert selection.candidates == (FINE, COARSE, LEARNED)
+    assert_allclose(selection.scores, 0.49)
+    assert_allclose(selection.errors[1:], 0.0, atol=1e-12)
+    assert "learned" in repr(selection)
+    assert "200 rows" in repr(selection)
+    contest = Contest(ring(200), slice(None))
+    contest.add(candidate(FINE), quarters)
+    assert contest.add(candidate(COARSE), np.arange(200) // 25)
+    assert not contest.add(candidate(LEARNED), quarters)
+    assert contest.selection().taken == COARSE
+
+
+def test_clusters_without_an_edge_between_them_are_settled():
+    two = sparse.block_diag([ring(50), ring(50)], format="csr")
+    contest = Contest(sparse.csr_array(two), slice(None))
+    contest.add(candidate(FINE), np.arange(100) // 50)
+    assert contest.settled
+    single = Contest(sparse.csr_array(two), slice(None))
+    single.add(candidate(FINE), np.zeros(100, dtype=int))
+    assert not single.settled  # nothing was found
+
+
+@pytest.mark.parametrize("cls", [SpectralNetClustering, SpectralNetEmbedding])
+def test_auto_is_bitwise_what_it_takes(cls, rng):
+    X, _ = make_blobs(600, 6, centers=3, cluster_std=1.0, random_state=rng)
+    n = 3 if cls is SpectralNetClustering else 2  # vectors beside the trivial one
+    auto = cls(n, metric_learner="auto", max_iter=5, random_state=0).fit(X)
+    assert auto.selection_.taken == FINE
+    asked = cls(n, metric_learner=None, max_iter=5, random_state=0).fit(X)
+    assert_array_equal(auto.transform(X), asked.transform(X))
+    assert asked.selection_.candidates == (FINE,)
+    assert np.isnan(asked.selection_.scores).all()
+
+
+def test_auto_is_bitwise_the_learned_space_that_it_takes():
+    X = load_digits().data[:900]
+    auto = SpectralNetClustering(10, random_state=0).fit(X)
+    assert auto.selection_.taken == LEARNED
+    asked = SpectralNetClustering(10, metric_learner="siamese", random_state=0).fit(X)
+    assert_array_equal(auto.labels_, asked.labels_)
+    assert_array_equal(auto.transform(X), asked.transform(X))
+    assert_array_equal(auto.predict(X), auto.labels_)
+
+
+def test_a_generator_goes_on_where_the_candidate_taken_left_it(rng):
+    X, _ = make_blobs(600, 6, centers=3, random_state=rng)
+    after = []
+    for metric_learner in ("auto", None):
+        own = np.random.RandomState(0)
+        SpectralNetClustering(
+            3, metric_learner=metric_learner, max_iter=3, random_state=own
+        ).fit(X)
+        after.append(own.randint(2**31))
+    assert after[0] == after[1]
+
+
+@pytest.mark.parametrize("n_columns", [2, 4, 10])
+@pytest.mark.parametrize("change", ["turned", "zeros"])
+def test_shapes_are_found_in_any_number_of_columns(n_columns, change, rng):
+    X, y = spirals(1500, rng)
+    wide = np.zeros((len(X), n_columns))
+    wide[:, :2] = X
+    if change == "turned":
+        wide = wide @ np.linalg.qr(rng.normal(size=(n_columns, n_columns)))[0]
+    model = SpectralNetClustering(2, random_state=0).fit(wide)
+    assert model.selection_.taken == FINE
+    assert adjusted_rand_score(y, model.labels_) >= 0.99
+
+
+def test_a_graph_of_all_rows_is_compared_too(rng):
+    X, y = make_moons(600, noise=0.05, random_state=rng)
+    X = np.column_stack([X, np.zeros((600, 3))])
+    model = SpectralNetClustering(2, neighbors_in="data", random_state=0).fit(X)
+    assert model.selection_.taken == FINE
+    assert adjusted_rand_score(y, model.labels_) >= 0.99
+
+
+def test_distances_that_one_candidate_cannot_use_are_left_to_another(rng):
+    """exp(-gamma d^2) is 0 between rows, but not in the space learned from them."""
+    X = load_digits().data[:600]
+    model = SpectralNetClustering(
+        10, affinity="rbf", gamma=10.0, max_iter=3, random_state=0
+    )
+    model.fit(X * 1e3)
+    assert model.selection_.candidates == (FINE, COARSE, LEARNED)
+
+
+def test_nothing_is_compared_where_labels_are_given(rng):
+    X = rng.normal(size=(600, 5))
+    model = SpectralNetClustering(2, max_iter=2, random_state=0)
+    model.fit(X, partial_labels=np.where(np.arange(600) < 20, np.arange(600) % 2, -1))
+    assert model.selection_.candidates == (LEARNED,)
+    assert model.selection_.n_rows == 0
