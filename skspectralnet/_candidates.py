@@ -6,6 +6,7 @@ What is compared, and how, is in `_selection`; this is the fit of a candidate.
 import contextlib
 import copy
 import functools
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -122,6 +123,8 @@ def selected(given, rng, fit_task):
     best, selection = choose(candidates, contest, solved, ways)
     rng.set_state(best.rng.get_state())
     best.fit_task.release()
+    if given.params.verbose:
+        print(selection, file=sys.stderr)
     return best.trial, selection
 
 

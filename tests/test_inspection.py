@@ -1,5 +1,6 @@
 """Displays: what the artists hold, what is refused, and what stays as it was."""
 
+import copy
 import sys
 import warnings
 from copy import deepcopy
@@ -36,12 +37,14 @@ from skspectralnet import (
 )
 from skspectralnet._base import AsFitted
 from skspectralnet._eigen import eigengaps
+from skspectralnet._selection import Selection
 from skspectralnet.inspection import (
     AffinityDisplay,
     EigenvaluesDisplay,
     EmbeddingDisplay,
     LossCurvesDisplay,
     NeighborPurityDisplay,
+    SelectionDisplay,
 )
 
 DISPLAYS = [getattr(inspection, name) for name in inspection.__all__]
@@ -104,8 +107,20 @@ def pyplot():
 
 def drawn(display, model, X, **params):
     """The display of a model, whatever it takes."""
+    if display is SelectionDisplay and hasattr(model, "selection_"):
+        model = compared(model)
     given = (X,) if display in WITH_ROWS else ()
     return display.from_estimator(model, *given, **params)
+
+
+def compared(model):
+    """A fitted model that says it has compared two candidates."""
+    model = copy.copy(model)
+    names, scores, errors = ("plain, fine", "learned"), [0.5, 0.6], [0.02, 0.01]
+    model.selection_ = Selection(
+        names, np.array(scores), np.array(errors), names[1], "so", 90
+    )
+    return model
 
 
 def pixels(figure):
@@ -582,6 +597,33 @@ def test_stages_without_training_have_no_axes(global_random_seed, pyplot):
     display = LossCurvesDisplay.from_estimator(encoder)
     assert display.stages == ["Autoencoder"]
     assert_array_equal(display.lines_[0][0].get_ydata(), encoder.loss_curve_)
+
+
+# --- selection
+
+
+def test_candidates_and_twice_their_errors(new_axes):
+    display = SelectionDisplay(
+        candidates=("plain, fine", "plain, coarse", "learned"),
+        scores=[0.5, np.nan, 0.6],
+        errors=[0.1, np.nan, 0.02],
+        taken="learned",
+    ).plot(new_axes(1))
+    names = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert names == ["plain, fine", "plain, coarse", "learned"]
+    points = [container.lines[0] for container in display.points_]
+    assert [point.get_xdata()[0] for point in points[::2]] == [0.5, 0.6]
+    assert [point.get_color() for point in points] == ["0.6", "0.6", "C0"]
+    (bar,) = display.points_[0].lines[2]
+    assert_allclose(bar.get_segments()[0][:, 0], [0.3, 0.7])
+    assert display.points_[1].lines[2] == ()
+
+
+def test_a_fit_without_a_choice_has_no_selection_to_draw(global_random_seed):
+    X, _ = rows(global_random_seed)
+    model = SpectralNetClustering(3, random_state=global_random_seed).fit(X)
+    with pytest.raises(ValueError, match="fewer than 500 different rows"):
+        SelectionDisplay.from_estimator(model)
 
 
 # --- purity

@@ -56,6 +56,7 @@ TABLE = {
     "inspection._embedding": (9, {"numpy", "sklearn"}, {"matplotlib"}),
     "inspection._loss_curves": (9, {"numpy"}, {"matplotlib"}),
     "inspection._neighbor_purity": (9, {"numpy", "sklearn"}, {"matplotlib"}),
+    "inspection._selection": (9, {"numpy"}, {"matplotlib"}),
     "inspection": (10, set(), set()),
 }
 FOLDERS = {"inspection"}

@@ -5,6 +5,7 @@ from skspectralnet.inspection._eigenvalues import EigenvaluesDisplay
 from skspectralnet.inspection._embedding import EmbeddingDisplay
 from skspectralnet.inspection._loss_curves import LossCurvesDisplay
 from skspectralnet.inspection._neighbor_purity import NeighborPurityDisplay
+from skspectralnet.inspection._selection import SelectionDisplay
 
 __all__ = [
     "AffinityDisplay",
@@ -12,4 +13,5 @@ __all__ = [
     "EmbeddingDisplay",
     "LossCurvesDisplay",
     "NeighborPurityDisplay",
+    "SelectionDisplay",
 ]
