@@ -20,9 +20,10 @@ from skspectralnet._plan import Components, Size, batch_size_of, batch_task, gra
 from skspectralnet._rows import in_memory, rows_at_once, standard_points
 from skspectralnet._selection import (
     ALL_EQUAL,
+    CRITERION_ROWS,
     SOLVED_ROWS,
     Contest,
-    Fitted,
+    Ways,
     candidates_of,
     choose,
     criterion_graph,
@@ -109,18 +110,17 @@ def selected(given, rng, fit_task):
         given.known is not None,
         one_width=has_one_width(given.params, given.graph),
     )
-    contest = _contest(given, candidates)
-    if contest is None:
+    sample = _contest(given, SOLVED_ROWS) if len(candidates) > 1 else None
+    if sample is None:
         trial = _trial(candidates[0], given, rng, fit_task)
         return trial, without_contest(candidates[0].name, reason or ALL_EQUAL)
-    ways = Fitted(
-        functools.cache(
-            functools.partial(_attempt, given=given, rng=rng, fit_task=fit_task)
-        ),
-        functools.partial(_clusters_of, given),
+    fit = functools.partial(_attempt, given=given, rng=rng, fit_task=fit_task)
+    ways = Ways(
+        fit=functools.cache(fit),
+        clusters=functools.partial(_clusters_of, given),
+        contest=functools.partial(_fresh, sample, given),
     )
-    solved = _solved(given, candidates)
-    best, selection = choose(candidates, contest, solved, ways)
+    best, selection = choose(candidates, _solved(sample, given, candidates), ways)
     rng.set_state(best.rng.get_state())
     best.fit_task.release()
     if given.params.verbose:
@@ -128,10 +128,8 @@ def selected(given, rng, fit_task):
     return best.trial, selection
 
 
-def _contest(given, candidates, most=None):
-    """A Contest on at most so many rows; None where there is nothing to compare."""
-    if len(candidates) < 2:
-        return None
+def _contest(given, most):
+    """A Contest on at most so many rows; None where all of them are equal."""
     if given.graph is not None:
         return Contest(given.graph, slice(None))
     codes, rows = given.encoded.codes, given.encoded.directed
@@ -142,12 +140,20 @@ def _contest(given, candidates, most=None):
     return None if graph is None else Contest(graph, rows[first], many)
 
 
-def _solved(given, candidates):
-    """A Contest of plain candidates, by exact eigenvectors on a sample, or None."""
+def _fresh(sample, given):
+    """A Contest without entries, on more rows than the sample if there are more."""
+    all_rows = given.encoded.n_told(every=False) <= SOLVED_ROWS
+    if given.graph is not None or all_rows:
+        return sample.again()
+    return _contest(given, CRITERION_ROWS)
+
+
+def _solved(contest, given, candidates):
+    """The Contest with plain candidates, by exact eigenvectors; None where these are
+    not those of a sample."""
     is_given = given.graph is not None or given.params.gamma is not None
     if is_given or callable(given.params.affinity):
         return None
-    contest = _contest(given, candidates, SOLVED_ROWS)
     points = standard_points(given.encoded.codes[contest.rows], _defaults.AUTO_WIDTH)
     for candidate in candidates[:-1]:
         labels, gap = solved_clusters(

@@ -152,6 +152,10 @@ class Contest:
         self.labels = None
         self._gap, self._found = False, []
 
+    def again(self):
+        """A Contest without entries on the same graph."""
+        return Contest(self._graph, self.rows, self.multiplicities)
+
     def add(self, candidate, labels, *, gap=False):
         """Compare one more clustering; return whether it is now the one taken.
 
@@ -212,8 +216,8 @@ class Contest:
         return Selection(names, scores, errors, self.taken.name, reason, n_rows)
 
 
-class Fitted(NamedTuple):
-    """How a contest reaches the candidates.
+class Ways(NamedTuple):
+    """How the candidates are reached.
 
     Fields
     ------
@@ -222,26 +226,27 @@ class Fitted(NamedTuple):
         EdgelessError.
     clusters : callable
         That and numbers of rows -> the labels of these.
+    contest : callable
+        Nothing -> a Contest without entries.
     """
 
     fit: object
     clusters: object
+    contest: object
 
 
-def choose(candidates, contest, solved, ways):
+def choose(candidates, solved, ways):
     """Fit candidates, no more than needed, until one is taken.
 
     Parameters
     ----------
     candidates : list of Candidate
         The last one has a metric learner.
-    contest : Contest
-        Without entries yet.
     solved : Contest or None
         Where all but the last one have been compared by the exact eigenvectors of
         their graphs: only the best of them is fitted, and only where it is clearly
         better than the last one.
-    ways : Fitted
+    ways : Ways
 
     Returns
     -------
@@ -260,7 +265,7 @@ def choose(candidates, contest, solved, ways):
             learned = ways.fit(last)
             if solved.add(last, ways.clusters(learned, solved.rows)):
                 return learned, solved.selection()
-    best = failed = None
+    best, failed, contest = None, None, ways.contest()
     for candidate in candidates:
         try:
             fitted = ways.fit(candidate)
