@@ -32,6 +32,7 @@ from skspectralnet._selection import (
 )
 from skspectralnet._spectral import SpectralFit
 from skspectralnet._stages import (
+    Encoded,
     StageParameters,
     Stages,
     encoded_rows,
@@ -75,6 +76,7 @@ class Spectral(NamedTuple):
     batch_size: int
     as_fitted: AsFitted
     selection: Selection
+    encoded: Encoded  # the rows learned from
 
 
 class BaseSpectralNet(RowTransformer):
@@ -226,6 +228,7 @@ class BaseSpectralNet(RowTransformer):
             batch_size=found.batch_size,
             as_fitted=self._as_fitted(whole, components),
             selection=selection,
+            encoded=encoded,
         )
 
     def _as_fitted(self, whole, components):

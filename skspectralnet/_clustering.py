@@ -500,14 +500,14 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         self._landmarks = landmarks
         self._counts = self._count(found, clusters)
         if graph is None:
-            self._warn_of_doubts(X, fit_task)
+            self._warn_of_doubts(found.encoded, fit_task)
         self._n_fitted = len(clusters)  # those without a part in the fit as well
 
-    def _warn_of_doubts(self, X, fit_task):
+    def _warn_of_doubts(self, encoded, fit_task):
         """One warning where the neighbours of the rows are not what clusters need."""
-        told = in_memory(X, some_rows(X.shape[0], _GUARD_ROWS))
-        codes = self._stages.codes(told)
-        names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
+        rows = some_rows(encoded.codes.shape[0], _GUARD_ROWS)
+        told, codes = encoded.X[rows], encoded.codes[rows]
+        names = getattr(self, "feature_names_in_", np.arange(told.shape[1]))
         graph, nodes, _ = criterion_graph(codes)
         if graph is None:
             return

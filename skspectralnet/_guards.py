@@ -33,7 +33,7 @@ def pieces_notice(graph, n_clusters, columns, names):
     _, members = connected_components(graph, directed=False)
     shares = np.bincount(members) / len(members)
     n_pieces = 1.0 / np.sum(shares**2)  # of equal size; islands hardly count
-    if n_pieces <= _FAR_MORE * n_clusters:
+    if n_clusters == 1 or n_pieces <= _FAR_MORE * n_clusters:
         return None
     notice = (
         f"The neighbour graph of the rows falls into about {n_pieces:.0f} pieces, "
