@@ -32,6 +32,8 @@ _CLEAR = 2.0
 _ROUNDING = 1e-12
 # One edge in a thousand, and an eigenvalue three times as large as the one before it.
 _HARDLY, _GAP = 1e-3, 3.0
+# What no other clusters can gain for being of equal size.
+_ROOM = 0.01
 # Adjusted Rand index: all but a row in a hundred.
 _LEARNED_WELL = 0.98
 
@@ -179,7 +181,7 @@ class Contest:
 
     @property
     def equal(self):
-        """Whether the modularity is 1 - 1 / k but for chance.
+        """Whether the modularity is 1 - 1 / k but for chance, or nearly and uncut.
 
         That is the one of k equal clusters without an edge between them; no k clusters
         have more.
@@ -188,7 +190,12 @@ class Contest:
             return False
         n_clusters = len(np.unique(self.labels))
         room = 1.0 - 1.0 / n_clusters - float(np.mean(self._best))
-        return n_clusters > 1 and room <= _CLEAR * _standard_error(self._best)
+        chance = _CLEAR * _standard_error(self._best)
+        nearly = room <= _ROOM and self._cuts_hardly()
+        return n_clusters > 1 and (nearly or room <= chance)
+
+    def _cuts_hardly(self):
+        return cut_share(self._graph, self.labels) <= _HARDLY
 
     @property
     def settled(self):
@@ -199,8 +206,11 @@ class Contest:
         """
         if self.taken is None or self.equal:
             return self.taken is not None
-        hardly = self._gap and cut_share(self._graph, self.labels) <= _HARDLY
-        return hardly and all(_agree(self.labels, found) for found in self._found)
+        return (
+            self._gap
+            and self._cuts_hardly()
+            and all(_agree(self.labels, found) for found in self._found)
+        )
 
     def selection(self):
         """The Selection so far."""
