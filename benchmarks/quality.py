@@ -249,6 +249,8 @@ def _table_of_list(found, names):
         for name, methods in found.items()
         for method, row in methods.items()
     ]
+    if not rows:
+        return "*Not run yet.*\n"
     verdicts = [verdict(methods, "skspectralnet") for methods in found.values()]
     return rst.list_table(header, rows) + (
         f"\nThe default against the best peer by mean NMI: {count(verdicts)}.\n"

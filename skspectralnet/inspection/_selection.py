@@ -15,6 +15,7 @@ class SelectionDisplay:
     Parameters
     ----------
     candidates : sequence of str of length n_candidates
+        Their names, as in `selection_`.
     scores : array-like of shape (n_candidates,)
         Modularity of the clusters of each candidate on the same graph.
     errors : array-like of shape (n_candidates,)
