@@ -193,12 +193,16 @@ def twenty_eight_data_sets():
     return len(names("quality", "data")) == 28
 
 
-@claim(
-    "docs/guide/coming_from.rst", "results of UMAP and a mixture on eighteen data sets"
-)
-def umap_on_all_of_them():
-    data = names("quality", "data")
-    return all(has("quality", data=x, method="UMAP + mixture") for x in data)
+@claim("docs/guide/coming_from.rst", "results of UMAP and a mixture on 23 data sets")
+def umap_on_so_many_of_them():
+    return len(names("quality", "data", method="UMAP + mixture")) == 23
+
+
+@claim(BENCHMARK_PAGE, "and UMAP on the first five of its sets")
+def umap_on_five_of_the_second_list():
+    second = names("quality", "data")[9:19]
+    run = names("quality", "data", method="UMAP + mixture")
+    return [data in run for data in second] == [True] * 5 + [False] * 5
 
 
 @claim(BENCHMARK_PAGE, "of more than .01 in mean NMI")
