@@ -572,7 +572,7 @@ def test_pickle_does_not_grow_with_the_rows(cls):
     sizes = []
     # Both have as many landmarks as there can be, and write their number of rows,
     # which is stored, in two bytes.
-    for n in (10_000, 30_000):
+    for n in (10_000, 60_000):
         X = np.random.RandomState(0).normal(size=(n, 3))
         plain = {"metric_learner": None, "early_stopping": False}
         model = make(cls, max_iter=1, **plain).fit(X)
