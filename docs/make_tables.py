@@ -22,7 +22,8 @@ BENCHMARKS = DOCS.parent / "benchmarks"
 GENERATED = DOCS / "_generated"
 NAMES = (
     *("assignment", "eigengap", "eigensolvers", "fidelity", "footprint", "mnist"),
-    *("mnist_peer", "neighbors", "neighbors_large", "orthonorm", "peers", "quality"),
+    *("mnist_peer", "more_shapes", "neighbors", "neighbors_large", "orthonorm"),
+    *("peers", "quality"),
     *("roofline", "scale", "score", "shapes", "siamese", "small", "supervised"),
 )
 STYLE = {"svg.hashsalt": "skspectralnet", "font.size": 12, "axes.grid": True}
