@@ -22,21 +22,10 @@ from skspectralnet._constraints import draw_rows, of_rows
 from skspectralnet._estimator import RowTransformer
 from skspectralnet._graph import checked_graph
 from skspectralnet._network import ACTIVATIONS
-from skspectralnet._rows import (
-    in_memory,
-    rows_that_differ_from_zero,
-    validate_rows,
-)
-from skspectralnet._selection import (
-    Selection,
-)
+from skspectralnet._rows import in_memory, rows_that_differ_from_zero, validate_rows
+from skspectralnet._selection import Selection
 from skspectralnet._spectral import SpectralFit
-from skspectralnet._stages import (
-    Encoded,
-    StageParameters,
-    Stages,
-    encoded_rows,
-)
+from skspectralnet._stages import Encoded, StageParameters, Stages, encoded_rows
 from skspectralnet._tensors import resolve_device
 from skspectralnet._validation import (
     HasMethods,

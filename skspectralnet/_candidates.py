@@ -177,13 +177,10 @@ def _solved_neighbors(n_rows, given, candidate):
         return int(np.clip(asked or _defaults.NEIGHBORS, 1, n_rows - 1))
     shape = given.encoded.n_told(every=False), given.encoded.codes.shape[1]
     size = Size(shape, given.components, False, candidate.coarse, given.device)
-    batch_size, n_expected = (
-        batch_size_of(given.params, size),
-        given.components.n_expected,
-    )
-    near = asked or _defaults.batch_neighbors(batch_size, n_expected, size.coarse)
-    wanted = round(near * n_rows / batch_size)
-    return int(np.clip(wanted, 1, n_rows - 1))
+    batch_size = batch_size_of(given.params, size)
+    n_expected = given.components.n_expected
+    near = asked or _defaults.batch_neighbors(batch_size, n_expected, candidate.coarse)
+    return int(np.clip(round(near * n_rows / batch_size), 1, n_rows - 1))
 
 
 def _clusters_of(given, attempt, rows):

@@ -329,13 +329,16 @@ def repeated_graph(graph, multiplicities, *, all_pairs=False):
     Parameters
     ----------
     graph : CSR array of shape (n_samples, n_samples)
-    multiplicities : ndarray of shape (n_samples,)
+    multiplicities : ndarray of shape (n_samples,) or None
+        None: each stands for as many, and the graph is the one given.
     all_pairs : bool, default=False
 
     Returns
     -------
     CSR array of shape (n_samples, n_samples)
     """
+    if multiplicities is None:
+        return graph
     many = sparse.diags_array(multiplicities)
     if all_pairs:
         return sparse.csr_array(many @ graph @ many)

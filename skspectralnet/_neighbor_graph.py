@@ -198,7 +198,8 @@ def build_graphs(inputs, points, task, constraints, rng):
     n_before = graph.nnz
     if constraints is not None:
         graph = constrained_graph(graph, nodes, inverse, constraints, n_neighbors, rng)
-    graph = _repeated(graph, multiplicities, task)
+    of_pairs = callable(task.affinity)
+    graph = repeated_graph(graph, multiplicities, all_pairs=of_pairs)
     linked = np.flatnonzero(np.asarray(graph.sum(axis=1)).ravel() > 0)
     check_edges(len(linked), lambda: n_before, given=given)
     if len(linked) < len(nodes):
@@ -209,15 +210,9 @@ def build_graphs(inputs, points, task, constraints, rng):
         return Graphs(whole, whole, n_neighbors)
     some = np.sort(rng.permutation(len(nodes))[:_SOLVED_ROWS])
     graph = _graph_of(points, standard, nodes[some], n_neighbors, task, rng)
-    graph = _repeated(graph, _some(multiplicities, some), task)
+    many = _some(multiplicities, some)
+    graph = repeated_graph(graph, many, all_pairs=of_pairs)
     return Graphs(whole, GraphReader(inputs, nodes[some], graph, task), n_neighbors)
-
-
-def _repeated(graph, multiplicities, task):
-    """The graph of nodes that stand for several equal rows."""
-    if multiplicities is None:
-        return graph
-    return repeated_graph(graph, multiplicities, all_pairs=callable(task.affinity))
 
 
 def _some(multiplicities, places):

@@ -34,8 +34,8 @@ _ROUNDING = 1e-12
 _HARDLY, _GAP = 1e-3, 3.0
 # What no other clusters can gain for being of equal size.
 _ROOM = 0.01
-# Adjusted Rand index: all but a row in a hundred.
-_LEARNED_WELL = 0.98
+# Adjusted Rand index of clusters that are the same, but for a row in a hundred.
+_SAME = 0.98
 
 ALL_EQUAL = "the encoder makes all rows equal"
 FINE, COARSE, LEARNED = "plain, fine", "plain, coarse", "learned"
@@ -293,8 +293,8 @@ def choose(candidates, solved, ways):
 
 
 def _agree(first, second):
-    """Whether a map has learned the clusters of the exact eigenvectors."""
-    return adjusted_rand_score(first, second) >= _LEARNED_WELL
+    """Whether two clusterings are the same, but for a row in a hundred."""
+    return adjusted_rand_score(first, second) >= _SAME
 
 
 def solved_clusters(
@@ -325,8 +325,7 @@ def solved_clusters(
     graph = neighbor_affinity(
         points, affinity, n_neighbors, gamma=None, random_state=same
     )
-    if multiplicities is not None:
-        graph = repeated_graph(graph, multiplicities)
+    graph = repeated_graph(graph, multiplicities)
     n_vectors = min(components.n_learned, graph.shape[0] - 1)
     pairs = graph_eigenpairs(graph, n_vectors, laplacian, same)
     kept, decays = components.kept(pairs.eigenvalues), pairs.eigenvalues
@@ -388,6 +387,4 @@ def criterion_graph(X):
     if n_distinct < len(distinct.inverse):
         points = points[distinct.first]
     graph = neighbor_graph(points, min(CRITERION_NEIGHBORS, n_distinct - 1))
-    if many is not None:
-        graph = repeated_graph(graph, many)
-    return graph, distinct.first, many
+    return repeated_graph(graph, many), distinct.first, many

@@ -195,6 +195,7 @@ def test_distances_that_one_candidate_cannot_use_are_left_to_another(rng):
     )
     model.fit(X * 1e3)
     assert model.selection_.candidates == (FINE, COARSE, LEARNED)
+    assert_array_equal(np.isnan(model.selection_.scores), [True, True, False])
 
 
 def test_nothing_is_compared_where_labels_are_given(rng):
