@@ -12,8 +12,8 @@ from skspectralnet._candidates import (
     Given,
     LearnedMap,
     embedded,
-    has_one_width,
     is_whole,
+    open_neighbors,
     selected,
     signed,
     stage_names,
@@ -43,8 +43,8 @@ class AsFitted(NamedTuple):
 
     affinity: object
     gamma: float | None
-    neighbors_in: str
-    whole_graph: bool  # neighbors_in="data", or a graph
+    whole_graph: bool  # of all rows, or given
+    graph_is_given: bool  # and not to be made again
     n_trivial: int  # 1 where the trivial eigenvector was left out
 
 
@@ -96,7 +96,7 @@ class BaseSpectralNet(RowTransformer):
         ],
         "gamma": [above(0), None],
         "n_neighbors": [at_least(1), None],
-        "neighbors_in": [StrOptions({"batch", "data"})],
+        "neighbors_in": [StrOptions({"auto", "batch", "data"})],
         "laplacian": [StrOptions({"random_walk", "symmetric", "unnormalized"})],
         "orthonorm": [StrOptions({"joint", "alternating"})],
         "loss": [StrOptions({"log", "trace"})],
@@ -186,15 +186,15 @@ class BaseSpectralNet(RowTransformer):
     def _n_tasks(self, graph=None, **known):
         n_plain = 0  # maps that the learned one may be compared with
         if isinstance(self.metric_learner, str) and self.metric_learner == "auto":
-            n_plain = 1 if has_one_width(self, graph) else 2
-        return n_plain + len(stage_names(self, graph))
+            neighbors = open_neighbors(self, graph)
+            n_plain = 1 + (not neighbors.one_width) + neighbors.free
+        return n_plain + len(stage_names(is_whole(self, graph)))
 
     def _spectral(self, X, graph, constraints, rng, fit_task):
         """The stages from validated rows to their embedding."""
-        whole = is_whole(self, graph)
         if graph is not None:
             graph = checked_graph(graph, X.shape[0])
-        self._check_combinations(whole)
+        self._check_combinations(is_whole(self, graph))
         rows = self._rows_to_learn_from(X, constraints, graph, rng)
         wanted = StageParameters(*(getattr(self, n) for n in StageParameters._fields))
         known = constraints if rows is None else of_rows(constraints, rows)
@@ -215,18 +215,18 @@ class BaseSpectralNet(RowTransformer):
             map=found.map,
             kept=found.kept,
             batch_size=found.batch_size,
-            as_fitted=self._as_fitted(whole, components),
+            as_fitted=self._as_fitted(found.whole, graph, components),
             selection=selection,
             encoded=encoded,
         )
 
-    def _as_fitted(self, whole, components):
+    def _as_fitted(self, whole, graph, components):
         """The parameters that displays of the fitted model need."""
         return AsFitted(
             affinity=self.affinity,
             gamma=self.gamma,
-            neighbors_in=self.neighbors_in,
             whole_graph=whole,
+            graph_is_given=graph is not None,
             n_trivial=components.n_trivial,
         )
 
@@ -262,7 +262,8 @@ class BaseSpectralNet(RowTransformer):
         if self.init == "spectral" and not whole:
             raise ValueError(
                 "init='spectral' needs the graph of all rows: set "
-                "neighbors_in='data', or init='random' with neighbors_in='batch'."
+                "neighbors_in='data', or init='random' with "
+                f"neighbors_in={self.neighbors_in!r}."
             )
         if self.gamma is not None and self.affinity != "rbf":
             raise ValueError(

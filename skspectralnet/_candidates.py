@@ -23,6 +23,7 @@ from skspectralnet._selection import (
     CRITERION_ROWS,
     SOLVED_ROWS,
     Contest,
+    Neighbors,
     Ways,
     candidates_of,
     choose,
@@ -46,18 +47,19 @@ _GRAPH_STAGES = (
 
 
 def is_whole(params, graph):
-    """Whether a fit is one on a graph of all rows."""
+    """Whether parameters ask for a graph of all rows."""
     return graph is not None or params.neighbors_in == "data"
 
 
-def has_one_width(params, graph):
-    """Whether all candidates have the same number of neighbours."""
-    return is_whole(params, graph) or params.n_neighbors is not None
+def open_neighbors(params, graph):
+    """What of the graph is left to the candidates."""
+    one_width = is_whole(params, graph) or params.n_neighbors is not None
+    return Neighbors(one_width, graph is None and params.neighbors_in == "auto")
 
 
-def stage_names(params, graph):
+def stage_names(whole):
     """Those of the stages of a fit but for candidates that may come to nothing."""
-    return _GRAPH_STAGES if is_whole(params, graph) else _BATCH_STAGES
+    return _GRAPH_STAGES if whole else _BATCH_STAGES
 
 
 class LearnedMap(NamedTuple):
@@ -88,6 +90,7 @@ class Trial(NamedTuple):
     map: LearnedMap
     kept: Kept
     batch_size: int
+    whole: bool  # on a graph of all rows
 
 
 class Attempt(NamedTuple):
@@ -108,7 +111,7 @@ def selected(given, rng, fit_task):
         given.params.metric_learner,
         len(given.encoded.distinct.first),
         given.known is not None,
-        one_width=has_one_width(given.params, given.graph),
+        open_neighbors(given.params, given.graph),
     )
     sample = _contest(given, SOLVED_ROWS) if len(candidates) > 1 else None
     if sample is None:
@@ -156,6 +159,8 @@ def _solved(contest, given, candidates):
         return None
     points = standard_points(given.encoded.codes[contest.rows], _defaults.AUTO_WIDTH)
     for candidate in candidates[:-1]:
+        if contest.equal:
+            break
         labels, gap = solved_clusters(
             points,
             _solved_neighbors(points.shape[0], given, candidate),
@@ -164,16 +169,15 @@ def _solved(contest, given, candidates):
             given.components,
             contest.multiplicities,
         )
-        contest.add(candidate, labels, gap=gap)
-        if contest.equal:
-            break
+        if not candidate.whole or contest.alone(candidate, labels).equal:
+            contest.add(candidate, labels, gap=gap)
     return contest
 
 
 def _solved_neighbors(n_rows, given, candidate):
     """Neighbours among so many rows that reach as far as those of a candidate."""
     asked = given.params.n_neighbors
-    if is_whole(given.params, given.graph):
+    if candidate.whole or is_whole(given.params, given.graph):
         return int(np.clip(asked or _defaults.NEIGHBORS, 1, n_rows - 1))
     shape = given.encoded.n_told(every=False), given.encoded.codes.shape[1]
     size = Size(shape, given.components, False, candidate.coarse, given.device)
@@ -195,7 +199,8 @@ def _attempt(candidate, *, given, rng, fit_task):
     """A candidate, fitted with a copy of the generator; its warnings are held."""
     stage, rng = contextlib.nullcontext(fit_task), copy.deepcopy(rng)
     if candidate.metric_learner is None:
-        n_stages = len(stage_names(given.params, given.graph)) - 2  # but its two ends
+        names = stage_names(candidate.whole or is_whole(given.params, given.graph))
+        n_stages = len(names) - 2  # but its two ends
         stage = fit_task.stage(candidate.name, n_stages)
     with stage as task:
         task = task.holding()
@@ -212,16 +217,18 @@ def _trial(candidate, given, rng, fit_task):
     learned = told.stages.metric_learner is not None
     size = Size(inputs.shape, components, learned, candidate.coarse, given.device)
     trainer = given.params._trainer(fit_task)
+    whole = candidate.whole or is_whole(given.params, graph)
     with gradients(given.device):
-        if is_whole(given.params, graph):
-            task = graph_task(given.params, size, graph)
+        if whole:
+            init = "spectral" if candidate.whole else given.params.init
+            task = graph_task(given.params, size, graph, init)
             fit = _whole_graph.fit(inputs, points, task, told.known, trainer, rng)
         else:
             task = batch_task(given.params, size, fit_task)
             fit = _batch_graph.fit(inputs, points, task, told.known, trainer, rng)
     kept = components.kept(fit.pairs.eigenvalues[: components.n_learned])
     learned_map = _learned_map(given, inputs, fit, kept, fit_task)
-    return Trial(told, fit, learned_map, kept, task.batch_size)
+    return Trial(told, fit, learned_map, kept, task.batch_size, whole)
 
 
 def _learned_map(given, inputs, fit, kept, fit_task):

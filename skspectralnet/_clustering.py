@@ -164,14 +164,17 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         b / (2 k) from 15 clusters on, at least 10 and at most 40; in one of plain codes
         as many, where ``metric_learner="auto"`` finds that better. Never more than a
         fifth of the batch.
-    neighbors_in : {"batch", "data"}, default="batch"
+    neighbors_in : {"auto", "batch", "data"}, default="auto"
         - ``"data"``: one graph of all rows, as scikit-learn's. Training draws its
           edges as often as they weigh, so that the mean loss of a batch is that of
           the whole graph;
         - ``"batch"``: neighbours inside each random mini-batch, as in [1]_: a coarser
-          graph whose cost grows with the batch alone.
+          graph whose cost grows with the batch alone;
+        - ``"auto"``: batches; and where ``metric_learner="auto"`` finds that exact
+          eigenvectors tell the clusters apart beyond doubt and a map learned in
+          batches does not, the graph of all rows, with ``init="spectral"``.
 
-        In both, rows that are equal count once.
+        In all, rows that are equal count once.
     laplacian : {"random_walk", "symmetric", "unnormalized"}, default="random_walk"
         Whose eigenvectors are learned: :math:`I - D^{-1} W`,
         :math:`I - D^{-1/2} W D^{-1/2}` or :math:`D - W`.
@@ -293,13 +296,13 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     component_weights_ : ndarray of shape (n_components,)
         Factor of each eigenvector in `transform`.
     approximation_error_ : NamedTuple
-        Only with ``neighbors_in="data"`` or a graph: how far the learned eigenvectors
+        Only of a graph of all rows, or a given one: how far the learned eigenvectors
         are from those of the graph, with the fields that
         :class:`SpectralNetEmbedding` describes.
     diffusion_time_ : float
         The time used.
     n_neighbors_ : int
-        The neighbours used: with ``neighbors_in="batch"`` those in a full batch.
+        The neighbours used; of graphs of batches those in a full one.
     batch_size_ : int
         Rows of a full batch; others have fewer.
     network_ : torch.nn.Module
@@ -383,7 +386,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         affinity="self_tuning",
         gamma=None,
         n_neighbors=None,
-        neighbors_in="batch",
+        neighbors_in="auto",
         laplacian="random_walk",
         orthonorm="joint",
         loss="log",

@@ -87,14 +87,17 @@ class SpectralNetEmbedding(BaseSpectralNet):
         Neighbours of a row. None: 10 among all rows and in a batch; in a batch of b
         rows of a learned space 3.5 b / k^2, k the components, at least 10 and at most
         40. Never more than a fifth of the batch.
-    neighbors_in : {"batch", "data"}, default="data"
+    neighbors_in : {"auto", "batch", "data"}, default="data"
         - ``"data"``: one graph of all rows, as scikit-learn's. Training draws its
           edges as often as they weigh, so that the mean loss of a batch is that of
           the whole graph;
         - ``"batch"``: neighbours inside each random mini-batch, as in [1]_: a coarser
-          graph whose cost grows with the batch alone.
+          graph whose cost grows with the batch alone;
+        - ``"auto"``: batches; and where ``metric_learner="auto"`` finds that exact
+          eigenvectors tell the clusters apart beyond doubt and a map learned in
+          batches does not, the graph of all rows, with ``init="spectral"``.
 
-        In both, rows that are equal count once.
+        In all, rows that are equal count once.
     laplacian : {"random_walk", "symmetric", "unnormalized"}, default="random_walk"
         Whose eigenvectors are learned: :math:`I - D^{-1} W`,
         :math:`I - D^{-1/2} W D^{-1/2}` or :math:`D - W`.
@@ -172,7 +175,7 @@ class SpectralNetEmbedding(BaseSpectralNet):
     component_weights_ : ndarray of shape (n_components,)
         Factor of each eigenvector in `transform`.
     approximation_error_ : NamedTuple
-        Only with ``neighbors_in="data"`` or a graph: how far the learned eigenvectors
+        Only of a graph of all rows, or a given one: how far the learned eigenvectors
         are from those of the graph, the trivial one included. `distance` is the
         squared Grassmann distance of the first `n_vectors`, the number asked for or
         the nearest one with a gap after it, at most `n_vectors` (None where the whole
@@ -183,7 +186,7 @@ class SpectralNetEmbedding(BaseSpectralNet):
     diffusion_time_ : float
         The time used.
     n_neighbors_ : int
-        The neighbours used: with ``neighbors_in="batch"`` those in a full batch.
+        The neighbours used; of graphs of batches those in a full one.
     batch_size_ : int
         Rows of a full batch; others have fewer.
     network_ : torch.nn.Module

@@ -44,7 +44,7 @@ def batch_task(params, size, fit_task):
     )
 
 
-def graph_task(params, size, graph):
+def graph_task(params, size, graph, init):
     """The GraphTask of a fit."""
     hidden, n_neighbors = params.hidden_layer_sizes, params.n_neighbors
     if hidden is not None:
@@ -55,7 +55,7 @@ def graph_task(params, size, graph):
         n_neighbors=_defaults.NEIGHBORS if n_neighbors is None else n_neighbors,
         n_neighbors_asked=n_neighbors is not None,
         hidden_layer_sizes=hidden,
-        init=params.init,
+        init=init,
         graph=graph,
     )
 

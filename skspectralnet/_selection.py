@@ -39,6 +39,7 @@ _SAME = 0.98
 
 ALL_EQUAL = "the encoder makes all rows equal"
 FINE, COARSE, LEARNED = "plain, fine", "plain, coarse", "learned"
+ALL_ROWS = "plain, all rows"
 
 
 class Candidate(NamedTuple):
@@ -47,9 +48,18 @@ class Candidate(NamedTuple):
     name: str
     metric_learner: object  # as the parameter, but not "auto"
     coarse: bool  # whether the graph has the wide neighbourhoods of a learned space
+    # Whether the eigenvectors of the graph of all rows are solved for and learned.
+    whole: bool = False
 
 
-def candidates_of(metric_learner, n_distinct, known, one_width):
+class Neighbors(NamedTuple):
+    """What the parameters leave open of a graph."""
+
+    one_width: bool  # whether all candidates have the same number of neighbours
+    free: bool  # whether neighbours may be searched in batches or among all rows
+
+
+def candidates_of(metric_learner, n_distinct, known, neighbors):
     """The candidates of a fit, the simplest first, and why there is but one.
 
     Parameters
@@ -60,8 +70,7 @@ def candidates_of(metric_learner, n_distinct, known, one_width):
         Rows that differ.
     known : bool
         Whether labels or links are given.
-    one_width : bool
-        Whether the neighbours of the graph do not depend on a candidate.
+    neighbors : Neighbors
 
     Returns
     -------
@@ -79,9 +88,12 @@ def candidates_of(metric_learner, n_distinct, known, one_width):
         return [learned], "only a learned space takes labels and links in"
     if n_distinct < LEARNED_ROWS:
         return [plain], f"fewer than {LEARNED_ROWS} different rows"
-    if one_width:
-        return [plain, learned], ""
-    return [plain, Candidate(COARSE, None, True), learned], ""
+    found = [plain]
+    if not neighbors.one_width:
+        found.append(Candidate(COARSE, None, True))
+    if neighbors.free:
+        found.append(Candidate(ALL_ROWS, None, False, whole=True))
+    return [*found, learned], ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,8 +104,9 @@ class Selection:
     ----------
     candidates : tuple of str
         Those that were compared, in this order: ``"plain, fine"`` and ``"plain,
-        coarse"``, without a metric learner and with few and many neighbours, and
-        ``"learned"``. A single one where nothing was compared.
+        coarse"``, without a metric learner and with few and many neighbours,
+        ``"plain, all rows"``, with ``neighbors_in="data"``, and ``"learned"``. A
+        single one where nothing was compared.
     scores : ndarray of shape (n_candidates,)
         The modularity of each one's clusters; NaN where nothing was compared, or the
         candidate could not be fitted.
@@ -124,7 +137,7 @@ class Selection:
                 self.candidates, self.scores, self.errors, strict=True
             ):
                 mark = "*" if name == self.taken else " "
-                lines.append(f"{mark} {name:<14} {score:.4f} +- {error:.4f}")
+                lines.append(f"{mark} {name:<15} {score:.4f} +- {error:.4f}")
         return "\n".join(lines)
 
 
@@ -158,15 +171,18 @@ class Contest:
         """A Contest without entries on the same graph."""
         return Contest(self._graph, self.rows, self.multiplicities)
 
+    def alone(self, candidate, labels):
+        """A Contest on the same graph with a single entry."""
+        contest = self.again()
+        contest.add(candidate, labels)
+        return contest
+
     def add(self, candidate, labels, *, gap=False):
         """Compare one more clustering; return whether it is now the one taken.
 
         `gap` says that in the spectrum of its own graph a gap follows its clusters.
         """
-        parts = modularity_parts(self._graph, labels)
-        gain = parts if self._best is None else parts - self._best
-        error = _standard_error(gain)
-        self._scores[candidate.name] = float(np.mean(parts)), error
+        parts, gain, error = self._score(candidate, labels)
         self._found.append(labels)
         bar = _CLEAR if candidate.metric_learner is None else -_CLEAR
         better = self._best is None or bool(np.mean(gain) > bar * (error + _ROUNDING))
@@ -174,6 +190,19 @@ class Contest:
             self._best, self.taken, self.labels = parts, candidate, labels
             self._gap = gap
         return better
+
+    def _score(self, candidate, labels):
+        """Note a score; the parts, their lead over the best so far, and its error."""
+        parts = modularity_parts(self._graph, labels)
+        gain = parts if self._best is None else parts - self._best
+        error = _standard_error(gain)
+        self._scores[candidate.name] = float(np.mean(parts)), error
+        return parts, gain, error
+
+    def stand_in(self, candidate, labels):
+        """Take a candidate whose clusters are those of the one taken so far."""
+        self._score(candidate, labels)
+        self.taken = candidate
 
     def fail(self, candidate):
         """Note a candidate that could not be fitted."""
@@ -218,6 +247,8 @@ class Contest:
         scores, errors = np.array(list(self._scores.values())).T
         if self.settled:
             reason = "hardly an edge of the neighbour graph is between its clusters"
+            if self.taken.whole:
+                reason += ", and batches are too coarse for them"
         elif self.taken.metric_learner is None:
             reason = "its clusters cut the neighbour graph clearly better"
         else:
@@ -253,9 +284,10 @@ def choose(candidates, solved, ways):
     candidates : list of Candidate
         The last one has a metric learner.
     solved : Contest or None
-        Where all but the last one have been compared by the exact eigenvectors of
-        their graphs: only the best of them is fitted, and only where it is clearly
-        better than the last one.
+        Where the plain ones have been compared by the exact eigenvectors of their
+        graphs, that of all rows only if it is settled: the best of them alone is
+        fitted, and only where it is clearly better than the last one. Where it is
+        settled, and batches do not find its clusters, that of all rows is fitted.
     ways : Ways
 
     Returns
@@ -264,17 +296,22 @@ def choose(candidates, solved, ways):
         What `fit` made of the candidate that is taken.
     selection : Selection
     """
-    last = candidates[-1]
-    if solved is not None:
-        candidates = [solved.taken, last]
-        if solved.settled:
-            plain = ways.fit(solved.taken)
-            if _agree(solved.labels, ways.clusters(plain, solved.rows)):
+    last, whole = candidates[-1], [c for c in candidates if c.whole]
+    if solved is None:
+        candidates = [c for c in candidates if not c.whole]
+    elif solved.settled:
+        candidates = [*dict.fromkeys([solved.taken, *whole]), last]
+        for candidate in candidates[:-1]:
+            plain = ways.fit(candidate)
+            found = ways.clusters(plain, solved.rows)
+            if _agree(solved.labels, found):
+                if candidate is not solved.taken:
+                    solved.stand_in(candidate, found)
                 return plain, solved.selection()
-        else:
-            learned = ways.fit(last)
-            if solved.add(last, ways.clusters(learned, solved.rows)):
-                return learned, solved.selection()
+    else:
+        candidates, learned = [solved.taken, last], ways.fit(last)
+        if solved.add(last, ways.clusters(learned, solved.rows)):
+            return learned, solved.selection()
     best, failed, contest = None, None, ways.contest()
     for candidate in candidates:
         try:

@@ -212,11 +212,11 @@ def test_tasks_of_a_stage_are_its_epochs(model, blobs):
 def test_tasks_of_the_estimators_are_stages_and_their_epochs(model, blobs):
     recorder = Everywhere()
     model = clone(model).set_callbacks(recorder).fit(blobs[0])
-    expected = list(_BATCH_STAGES if model.neighbors_in == "batch" else _GRAPH_STAGES)
+    expected = list(_GRAPH_STAGES if model.neighbors_in == "data" else _BATCH_STAGES)
     if isinstance(model, SpectralNetClustering):
         expected.append("clusters")
     assert stages_of(recorder) == expected
-    n_compared = {"auto": {"batch": 2, "data": 1}}  # simpler maps, of more rows
+    n_compared = {"auto": {"auto": 3, "data": 1}}  # simpler maps, of more rows
     most = n_compared.get(model.metric_learner, {}).get(model.neighbors_in, 0)
     assert recorder.calls[0][2].max_subtasks == len(expected) + most
     epochs = {

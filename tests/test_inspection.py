@@ -139,8 +139,8 @@ def by_hand(model, eigenvalues):
     model._fitted_with = AsFitted(
         model.affinity,
         model.gamma,
-        model.neighbors_in,
         whole_graph=False,
+        graph_is_given=False,
         n_trivial=int(getattr(model, "drop_first", False)),
     )
     return model

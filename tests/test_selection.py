@@ -4,19 +4,26 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 
 from skspectralnet import SiameseEmbedding, SpectralNetClustering, SpectralNetEmbedding
 from skspectralnet._graph import modularity, modularity_parts
 from skspectralnet._selection import (
+    ALL_ROWS,
     COARSE,
     FINE,
     LEARNED,
     Contest,
+    Neighbors,
+    Ways,
     candidates_of,
+    choose,
     criterion_graph,
 )
+
+OPEN = Neighbors(one_width=False, free=True)
 
 
 def ring(n_rows):
@@ -26,9 +33,10 @@ def ring(n_rows):
     return sparse.csr_array(half + half.T)
 
 
-def spirals(n_rows, rng):
-    """Two spirals of a turn and a half in two columns, and their labels."""
-    turn = np.sqrt(rng.uniform(0.05, 1.0, size=n_rows)) * 3 * np.pi
+def spirals(n_rows, rng, turns=1.5):
+    """Two spirals in two columns, and their labels."""
+    place = 0.05 + 0.95 * (np.arange(n_rows) + rng.uniform(size=n_rows)) / n_rows
+    turn = np.sqrt(place) * 2 * turns * np.pi
     y = np.arange(n_rows) % 2
     sign = np.where(y, 1.0, -1.0)
     X = np.column_stack([np.cos(turn), np.sin(turn)]) * (turn * sign)[:, None]
@@ -36,9 +44,7 @@ def spirals(n_rows, rng):
 
 
 def candidate(name):
-    return next(
-        c for c in candidates_of("auto", 500, False, False)[0] if c.name == name
-    )
+    return next(c for c in candidates_of("auto", 500, False, OPEN)[0] if c.name == name)
 
 
 def test_modularity_of_halves_of_a_ring():
@@ -83,19 +89,21 @@ def test_the_error_is_that_of_other_samples(rng):
 
 
 @pytest.mark.parametrize(
-    ("metric_learner", "n_distinct", "known", "one_width", "names"),
+    ("metric_learner", "n_distinct", "known", "neighbors", "names"),
     [
-        ("auto", 500, False, False, [FINE, COARSE, LEARNED]),
-        ("auto", 500, False, True, [FINE, LEARNED]),
-        ("auto", 499, False, False, [FINE]),
-        ("auto", 20, True, False, [LEARNED]),
-        (None, 5000, False, False, [FINE]),
-        ("siamese", 20, False, False, [LEARNED]),
-        (SiameseEmbedding(), 20, False, False, [LEARNED]),
+        ("auto", 500, False, OPEN, [FINE, COARSE, ALL_ROWS, LEARNED]),
+        ("auto", 500, False, Neighbors(True, True), [FINE, ALL_ROWS, LEARNED]),
+        ("auto", 500, False, Neighbors(False, False), [FINE, COARSE, LEARNED]),
+        ("auto", 500, False, Neighbors(True, False), [FINE, LEARNED]),
+        ("auto", 499, False, OPEN, [FINE]),
+        ("auto", 20, True, OPEN, [LEARNED]),
+        (None, 5000, False, OPEN, [FINE]),
+        ("siamese", 20, False, OPEN, [LEARNED]),
+        (SiameseEmbedding(), 20, False, OPEN, [LEARNED]),
     ],
 )
-def test_candidates(metric_learner, n_distinct, known, one_width, names):
-    found, reason = candidates_of(metric_learner, n_distinct, known, one_width)
+def test_candidates(metric_learner, n_distinct, known, neighbors, names):
+    found, reason = candidates_of(metric_learner, n_distinct, known, neighbors)
     assert [c.name for c in found] == names
     assert bool(reason) == (len(names) == 1)
     if metric_learner != "auto":
@@ -177,6 +185,73 @@ def test_shapes_are_found_in_any_number_of_columns(n_columns, change, rng):
     model = SpectralNetClustering(2, random_state=0).fit(wide)
     assert model.selection_.taken == FINE
     assert adjusted_rand_score(y, model.labels_) >= 0.99
+
+
+class Fitted:
+    """Candidates that are "fitted": each has labels that are known before."""
+
+    def __init__(self, **labels):
+        self.labels, self.fitted = labels, []
+
+    def ways(self, contest):
+        def fit(candidate):
+            if candidate.name not in self.fitted:
+                self.fitted.append(candidate.name)
+            return candidate.name
+
+        return Ways(fit, lambda name, _: self.labels[name], contest.again)
+
+
+@pytest.mark.parametrize(
+    ("found", "taken", "fitted"),
+    [
+        ({FINE}, FINE, [FINE]),
+        ({ALL_ROWS, LEARNED}, ALL_ROWS, [FINE, ALL_ROWS]),
+        ({LEARNED}, LEARNED, [FINE, ALL_ROWS, LEARNED]),
+    ],
+)
+def test_clusters_that_are_settled_are_fitted_until_a_map_has_them(
+    found, taken, fitted
+):
+    right, wrong = np.arange(100) // 50, np.arange(100) % 2
+    two = sparse.block_diag([ring(50), ring(50)], format="csr")
+    solved = Contest(sparse.csr_array(two), slice(None))
+    solved.add(candidate(FINE), right)
+    names = (FINE, ALL_ROWS, LEARNED)
+    fits = Fitted(**{name: right if name in found else wrong for name in names})
+    candidates = [candidate(name) for name in names]
+    best, selection = choose(candidates, solved, fits.ways(solved))
+    assert best == selection.taken == taken
+    assert fits.fitted == fitted
+    assert ("batches" in selection.reason) == (taken == ALL_ROWS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("turns", [2.5, 3])
+@pytest.mark.parametrize("cls", [SpectralNetClustering, SpectralNetEmbedding])
+def test_where_batches_fail_the_graph_of_all_rows_is_learned(cls, turns, seed):
+    X, y = spirals(3000, np.random.RandomState(seed), turns)
+    n = 2 if cls is SpectralNetClustering else 1  # vectors beside the trivial one
+    auto = cls(n, metric_learner="auto", neighbors_in="auto", init="random")
+    auto.set_params(random_state=seed).fit(X)
+    assert auto.selection_.taken == ALL_ROWS
+    assert auto.approximation_error_.distance < 0.05
+    asked = clone(auto).set_params(
+        metric_learner=None, neighbors_in="data", init="spectral"
+    )
+    assert_array_equal(auto.transform(X), asked.fit(X).transform(X))
+    Z = auto.transform(X)
+    labels = Z[:, 0] > 0 if cls is SpectralNetEmbedding else auto.labels_
+    assert adjusted_rand_score(y, labels) >= 0.99
+
+
+def test_neighbors_in_batches_alone_are_a_choice(rng):
+    X, _ = spirals(600, rng)
+    model = SpectralNetClustering(2, neighbors_in="batch", max_iter=3, random_state=0)
+    assert ALL_ROWS not in model.fit(X).selection_.candidates
+    with pytest.raises(ValueError, match="neighbors_in='data', or init='random' with"):
+        model.set_params(neighbors_in="auto", init="spectral").fit(X)
 
 
 def test_a_graph_of_all_rows_is_compared_too(rng):

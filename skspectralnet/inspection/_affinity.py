@@ -209,7 +209,7 @@ def _rebuilt_graph(estimator, X):
         The rows of X that are nodes.
     """
     settings = fitted_with(estimator)
-    if settings.whole_graph and settings.neighbors_in == "batch":
+    if settings.graph_is_given:
         raise ValueError(
             "The model was fitted on a graph and does not keep it: pass graph=."
         )
