@@ -649,6 +649,64 @@ def test_purity_by_hand(new_axes):
     assert display.ax_.get_ylim() == (0.0, 1.0)
 
 
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
+def test_purity_counts_equal_rows_once_by_hand(form, new_axes):
+    # Four rows at 0 and two at 2 (one of each cluster), others at 3.5, 4.5 and 9. The
+    # two nearest other places of 0 are 2 and 3.5, three rows of which one is of a. Of
+    # 2 they are 3.5 and 0 (no other), five rows: four are of a, one is of b. Of 3.5
+    # they are 4.5 and 2, of 4.5 they are 3.5 and 2, of 9 they are 4.5 and 3.5: of b
+    # are 2 of 3, 2 of 3 and 2 of 2.
+    places = np.array([0.0, 2.0, 0.0, 9.0, 0.0, 3.5, 2.0, 0.0, 4.5])
+    X = form(np.column_stack([places, np.zeros(9)]))
+    labels = list("aaababbab")
+    model = SpectralNetClustering(2, random_state=0).fit(X)
+    display = NeighborPurityDisplay.from_estimator(
+        model, X, labels=labels, n_neighbors=2, ax=new_axes()
+    )
+    of_a = (4 * 1 / 3 + 4 / 5) / 5
+    of_b = (1 / 5 + 2 / 3 + 2 / 3 + 1) / 4
+    assert_allclose(display.purity, [of_a, of_b], rtol=1e-12)
+    assert_allclose(display.at_random, [4 / 8, 3 / 8])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("space", ["rows", "embedding"])
+def test_purity_of_a_table_is_that_of_its_different_rows(
+    space, global_random_seed, new_axes
+):
+    rng = np.random.RandomState(global_random_seed)
+    different, y = rows(global_random_seed)
+    y = rng.permutation(y)  # labels that have nothing to do with the rows
+    order = rng.permutation(15 * len(y)) % len(y)
+    model = clustering(global_random_seed)
+    found = [
+        NeighborPurityDisplay.from_estimator(
+            model, X, labels=labels, space=space, ax=new_axes()
+        )
+        for X, labels in (
+            (different, y),
+            (different[order], y[order]),
+            (sparse.csr_array(different[order]), y[order]),
+        )
+    ]
+    assert found[0].purity.max() < 0.7
+    for display in found[1:]:
+        assert_allclose(display.purity, found[0].purity, rtol=1e-12)
+
+
+def test_purity_of_few_different_rows(global_random_seed, new_axes):
+    X, y = rows(global_random_seed)
+    model = clustering(global_random_seed)
+    few = np.repeat(X[:3], 20, axis=0)
+    display = NeighborPurityDisplay.from_estimator(
+        model, few, labels=np.arange(60) // 20, ax=new_axes()
+    )
+    assert display.n_neighbors == 2
+    assert_array_equal(display.purity, 0.0)  # rows of others alone
+    with pytest.raises(ValueError, match="All rows are equal"):
+        NeighborPurityDisplay.from_estimator(model, few[:20], labels=y[:20])
+
+
 def test_purity_of_separate_clusters_and_of_random_labels(global_random_seed, new_axes):
     X, _ = rows(global_random_seed)
     model = clustering(global_random_seed)

@@ -5,6 +5,7 @@ from sklearn.utils import check_random_state
 
 from skspectralnet._calls import guarded
 from skspectralnet._defaults import AUTO_WIDTH
+from skspectralnet._distinct import distinct_rows
 from skspectralnet._graph import nearest_neighbors
 from skspectralnet._rows import standard_points, validate_rows
 from skspectralnet._validation import check_matplotlib_support
@@ -25,6 +26,10 @@ class NeighborPurityDisplay:
     with it or is a part of it. The black marks are the shares of random labels: the
     share of the other rows that are in the cluster.
 
+    Equal rows are no neighbours of each other: they would fill the lists of their
+    neighbours, and the purity would be 1 whatever is around them. They are one point,
+    which counts as a neighbour as often as it occurs.
+
     Create it with :meth:`from_estimator`; all parameters are kept as attributes.
 
     Parameters
@@ -36,7 +41,7 @@ class NeighborPurityDisplay:
     clusters : array-like of shape (n_clusters,)
         Labels of the clusters.
     n_neighbors : int
-        Number of neighbours of each row.
+        Number of neighbours of each row, each of them different rows.
     space : str
         The space in which distances were taken.
 
@@ -93,7 +98,8 @@ class NeighborPurityDisplay:
             Labels of the rows. None uses ``estimator.predict(X)``; an estimator
             without `predict` needs labels.
         n_neighbors : int, default=10
-            Number of nearest other rows, by Euclidean distance.
+            Number of nearest rows that differ from a row and from each other, by
+            Euclidean distance; all of them where there are fewer.
         space : {"rows", "embedding"}, default="rows"
             Where distances are taken: between the rows of X, which do not depend on
             the model, or between those of ``transform(X)``, in which clusters are
@@ -118,7 +124,7 @@ class NeighborPurityDisplay:
         NotFittedError
             If `estimator` is not fitted.
         ValueError, TypeError
-            If an argument cannot be used, or there are no labels.
+            If an argument cannot be used, there are no labels, or all rows are equal.
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_fitted(estimator, SPECTRAL, cls)
@@ -126,8 +132,6 @@ class NeighborPurityDisplay:
             raise ValueError(f"space must be 'rows' or 'embedding'; got {space!r}.")
         labels = labels_of_rows(estimator, X, labels, required=True)
         rows = validate_rows(estimator, X, reset=False)
-        if space == "embedding":
-            rows = np.asarray(estimator.transform(X))
         random_state = check_random_state(random_state)
         chosen = sampled_rows(len(labels), n_rows, random_state)
         if not is_int_in(n_neighbors, 1, len(chosen) - 1):
@@ -135,17 +139,20 @@ class NeighborPurityDisplay:
                 f"n_neighbors must be an int from 1 to {len(chosen) - 1}, the number "
                 f"of other rows; got {n_neighbors!r}."
             )
+        distinct = _different_rows(rows[chosen])
+        n_neighbors = min(n_neighbors, len(distinct.first) - 1)
+        if space == "embedding":
+            rows = np.asarray(estimator.transform(X))
+        near = _neighbors(rows[chosen], distinct.first, n_neighbors, random_state)
         clusters, codes = np.unique(labels[chosen], return_inverse=True)
-        same = _own_share(rows[chosen], codes, n_neighbors, random_state)
-        sizes = np.bincount(codes)
-        display = cls(
+        same, sizes = _own_share(near, distinct.inverse, codes), np.bincount(codes)
+        return cls(
             purity=np.bincount(codes, weights=same) / sizes,
             at_random=(sizes - 1) / (len(codes) - 1),
             clusters=clusters,
             n_neighbors=n_neighbors,
             space=space,
-        )
-        return display.plot(ax=ax, **kwargs)
+        ).plot(ax=ax, **kwargs)
 
     def plot(self, ax=None, **kwargs):
         """Draw the purities.
@@ -181,8 +188,38 @@ class NeighborPurityDisplay:
         return self
 
 
-def _own_share(X, codes, n_neighbors, random_state):
-    """The share of the neighbours of each row that are of its own cluster."""
-    points = standard_points(X, AUTO_WIDTH)
-    found = nearest_neighbors(points, n_neighbors, random_state=random_state).indices
-    return (codes[found] == codes[:, None]).mean(axis=1)
+def _different_rows(X):
+    """Which rows are equal; raise where all are."""
+    distinct = distinct_rows(X)
+    if len(distinct.first) == 1:
+        raise ValueError("All rows are equal: none has a neighbour.")
+    return distinct
+
+
+def _neighbors(X, some, n_neighbors, random_state):
+    """Numbers of the nearest of some rows to each, among them."""
+    points = standard_points(X, AUTO_WIDTH)[some]
+    return nearest_neighbors(points, n_neighbors, random_state=random_state).indices
+
+
+def _own_share(neighbors, inverse, codes):
+    """The share of the neighbours of each row that are of its own cluster.
+
+    Parameters
+    ----------
+    neighbors : ndarray of int of shape (n_distinct, n_neighbors)
+        Those of each distinct row.
+    inverse : ndarray of int of shape (n_samples,)
+        Which of the distinct rows each row equals.
+    codes : ndarray of int of shape (n_samples,)
+        Numbers of the clusters.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
+    occurs = np.zeros((len(neighbors), codes.max() + 1), dtype=np.int64)
+    np.add.at(occurs, (inverse, codes), 1)
+    near = neighbors[inverse]
+    own = occurs[near, codes[:, None]].sum(axis=1)
+    return own / occurs.sum(axis=1)[near].sum(axis=1)
