@@ -225,11 +225,13 @@ def progress_bar(verbose, stage, max_iter):
             bar.update()
 
         yield progress
-        # Fewer epochs than allowed are all that were needed: a full bar.
         n_made, started = bar.n, bar.start_t
-        bar.reset(total=n_made)
-        bar.start_t = started
-        bar.update(n_made)
+        if 0 < n_made < max_iter:
+            # Fewer epochs than allowed are all that were needed: a full bar. A widget
+            # of a notebook has a total of its own, which only reset() changes.
+            bar.reset(total=n_made)
+            bar.start_t = started
+            bar.update(n_made)
 
 
 def _bar_class():

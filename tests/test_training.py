@@ -1,7 +1,9 @@
 """The epoch loop: when it slows down, when it ends, and what it keeps."""
 
 import math
-from types import SimpleNamespace
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -496,6 +498,72 @@ def test_bar_on_the_standard_error(verbose, capsys):
     assert "some stage" in shown.err
     assert "5/5" in shown.err
     assert "0.125" in shown.err
+
+
+class _Widget:
+    """What ipywidgets has of a widget, as far as tqdm looks at it."""
+
+    def __init__(self, children=(), **state):
+        self.children = children
+        self.layout, self.style = SimpleNamespace(), SimpleNamespace(bar_color=None)
+        self.value, self.bar_style = 0, ""
+        vars(self).update(state)
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """Modules as in a kernel of Jupyter with ipywidgets; yields what is displayed."""
+    shell, displayed = SimpleNamespace(config={"IPKernelApp": {}}), []
+    modules = {
+        "ipykernel.zmqshell": {},
+        "IPython": {"get_ipython": lambda: shell},
+        "IPython.display": {"display": displayed.append},
+        "ipywidgets": {"HTML": _Widget, "FloatProgress": _Widget, "HBox": _Widget},
+    }
+    for name, content in modules.items():
+        module = ModuleType(name)
+        module.__spec__ = ModuleSpec(name, None)
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+    # These look around once, when they are imported.
+    looking = [f"tqdm.{name}" for name in ("auto", "autonotebook", "notebook")]
+    before = {name: sys.modules.pop(name, None) for name in looking}
+    yield displayed
+    for name, module in before.items():
+        sys.modules.pop(name, None)
+        if module is not None:
+            sys.modules[name] = module
+
+
+@pytest.mark.parametrize(("n_made", "n_epochs"), [(2, 6), (6, 6)])
+def test_bar_of_a_notebook_is_full(n_made, n_epochs, notebook, capsys):
+    with progress_bar(1, "some stage", n_epochs) as progress:
+        for _ in range(n_made):
+            progress(0.125)
+    (shown,) = notebook
+    left, bar, right = shown.children
+    assert (bar.value, bar.max, bar.bar_style) == (n_made, n_made, "success")
+    assert left.value == "some\u2007stage:\u2007100%"
+    assert f"{n_made}/{n_made}" in right.value
+    assert "0.125" in right.value
+    assert capsys.readouterr() == ("", "")
+
+
+def test_bar_of_a_notebook_without_an_epoch_is_no_success(notebook):
+    with progress_bar(1, "some stage", 6):
+        pass  # Ctrl-C before the first epoch had ended
+    bar = notebook[0].children[1]
+    assert (bar.value, bar.max, bar.bar_style) == (0, 6, "danger")
+
+
+@pytest.mark.filterwarnings("error")
+def test_bar_of_a_notebook_without_widgets(notebook, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with progress_bar(1, "some stage", 6) as progress:
+        progress(0.125)
+        progress(0.125)
+    assert notebook == []
+    assert "2/2" in capsys.readouterr().err.split("\r")[-1]
 
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
