@@ -14,6 +14,11 @@ _COPY_ROUNDINGS = 8
 _VANISHED, _ISLAND = 1e-6, 0.05
 # Columns that are looked at as one in a first choice of the smallest entries.
 _FOLD = 8
+# Rows of a batch whose differences are there at once: so many entries, but not fewer
+# rows.
+_PART_ENTRIES, _PART_ROWS = 2**19, 8
+# Columns of a batch that are multiplied at once.
+_PART_COLUMNS = 1024
 # The bits of a float64 that a float32 leaves free.
 _COLUMN_BITS = 2**29 - 1
 
@@ -73,8 +78,12 @@ def squared_distances(points):
         *Squared* distances, at least 0, with an infinite diagonal: no row is its
         own neighbour.
     """
-    squares = points.square().sum(dim=1)
-    distances = torch.addmm(squares[None, :], points, points.T, alpha=-2.0)
+    squares = torch.cat([part.square().sum(dim=1) for part in _parts(points)])
+    # In parts of columns: a product of wide matrices makes copies of them.
+    part, *others = points.split(_PART_COLUMNS, dim=1)
+    distances = torch.addmm(squares[None, :], part, part.T, alpha=-2.0)
+    for part in others:
+        distances.addmm_(part, part.T, alpha=-2.0)
     distances.add_(squares[:, None]).clamp_(min=0.0)
     return distances.fill_diagonal_(torch.inf)
 
@@ -100,9 +109,20 @@ def nearest_in_batch(points, n_neighbors):
     """
     neighbors = _smallest(squared_distances(points), n_neighbors)
     squared = torch.empty_like(neighbors, dtype=points.dtype)
-    for j in range(n_neighbors):  # (b, d) at a time: a (b, k, d) array is slower
-        squared[:, j] = (points - points[neighbors[:, j]]).square().sum(dim=1)
+    parts = zip(_parts(points), _parts(neighbors, points.shape[1]), strict=True)
+    start = 0
+    for part, near in parts:
+        stop = start + len(part)
+        for j in range(n_neighbors):  # (b, d) at a time: a (b, k, d) array is slower
+            squared[start:stop, j] = (part - points[near[:, j]]).square().sum(dim=1)
+        start = stop
     return neighbors, squared
+
+
+def _parts(rows, n_columns=None):
+    """Views of some rows each, of a million entries; of another number of columns."""
+    n_columns = rows.shape[1] if n_columns is None else n_columns
+    return rows.split(max(_PART_ENTRIES // n_columns, _PART_ROWS))
 
 
 def _smallest(distances, k):

@@ -16,7 +16,13 @@ from skspectralnet._calls import guarded
 from skspectralnet._estimator import NetworkTransformer, layer_sizes, precision_of
 from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, CodeMap
-from skspectralnet._rows import Rows, center_and_scale, in_memory, validate_rows
+from skspectralnet._rows import (
+    Rows,
+    center_and_scale,
+    in_memory,
+    row_blocks,
+    validate_rows,
+)
 from skspectralnet._tensors import (
     Blocks,
     GaussianNoise,
@@ -347,14 +353,32 @@ def _code_width(rows, order):
     """
     n_features = rows.shape[1]
     size = int(np.clip(_SAMPLE_ENTRIES // n_features, 64, _SAMPLE_ROWS))
-    sample = rows.batch(order[:size])
-    sample -= sample.mean(axis=0)
-    # tr C^2 is the same for X^T X and X X^T, up to the scale: take the smaller one.
-    tall = sample.shape[0] > sample.shape[1]
-    gram = sample.T @ sample if tall else sample @ sample.T
+    gram = _gram(rows.batch(order[:size], np.float32))
     total = float(np.trace(gram))
     directions = total * total / max(float(np.square(gram).sum()), 1e-300)
     return _defaults.code_width(directions, n_features)
+
+
+def _gram(sample):
+    """X^T X or X X^T of centred rows, the smaller one: tr C^2 is that of both.
+
+    Parameters
+    ----------
+    sample : ndarray of shape (m, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n, n), float64
+        n is m or n_features.
+    """
+    if sample.shape[0] > sample.shape[1]:
+        Z = sample - sample.mean(axis=0, dtype=np.float64)
+        return Z.T @ Z
+    gram = 0.0
+    for block in row_blocks(sample.shape[::-1]):  # of columns
+        Z = sample[:, block] - sample[:, block].mean(axis=0, dtype=np.float64)
+        gram = gram + Z @ Z.T
+    return gram
 
 
 def _train(network, rows, order, task, generator, trainer):
@@ -365,8 +389,13 @@ def _train(network, rows, order, task, generator, trainer):
 
     def epoch_losses():
         for _ in range(task.n_steps):
-            inputs = read_batch(rows, next(batches), device=task.device)
-            yield _denoising_loss(network, inputs, task, noise)
+            # By no name: the next batch would be read beside it.
+            yield _denoising_loss(
+                network,
+                read_batch(rows, next(batches), device=task.device),
+                task,
+                noise,
+            )
 
     def validate():
         return _mean_loss(network, rows, held_out, task)

@@ -16,6 +16,7 @@ from skspectralnet._affinity import (
 )
 from skspectralnet._eigen import RitzPairs, rayleigh_ritz
 from skspectralnet._losses import (
+    LOSSES,
     laplacian_form,
     lost_form,
     orthonormal_form,
@@ -24,13 +25,13 @@ from skspectralnet._losses import (
     useless_value,
 )
 from skspectralnet._network import orthonormalizer, placed_mlp
+from skspectralnet._rows import row_blocks
 from skspectralnet._spectral import (
     GUARD_OUTPUTS,
     STEPS,
     SpectralFit,
     check_edges,
     in_units,
-    joint_loss,
     standardised_gamma,
     train_map,
 )
@@ -73,7 +74,7 @@ class BatchTask(NamedTuple):
 class Batch(NamedTuple):
     """Rows as the network sees them and the graph between them."""
 
-    inputs: torch.Tensor  # (b, n_inputs)
+    inputs: object  # tensor of shape (b, n_inputs), or None
     affinity: object  # SparseAffinity or DenseAffinity
     laplacian: str
 
@@ -131,20 +132,40 @@ class BatchReader:
         self.task = task
         self.constraints = constraints
 
-    def read(self, rows, dtype=torch.float32):
+    def read(self, rows):
         """Return the Batch of some rows.
 
         Parameters
         ----------
         rows : ndarray of int of shape (b,)
-        dtype : torch.dtype, default=torch.float32
-            Of the inputs.
         """
+        inputs = points = read_batch(self.points, rows, device=self.task.device)
+        if self.inputs is not self.points:
+            inputs = read_batch(self.inputs, rows, device=self.task.device)
+        return Batch(inputs, self._graph(points, rows), self.task.laplacian)
+
+    def read_graph(self, rows):
+        """The Batch of some rows without their inputs."""
+        points = read_batch(self.points, rows, device=self.task.device)
+        return Batch(None, self._graph(points, rows), self.task.laplacian)
+
+    def outputs(self, mlp, rows):
+        """What a network makes of some rows, (b, n_outputs), in its own precision.
+
+        Wide rows are read in parts: a batch of them in float64 would be the most that
+        a fit holds.
+        """
+        device, dtype = self.task.device, mlp.biases[0].dtype
+        parts = row_blocks((len(rows), self.inputs.shape[1]))
+        read = (
+            read_batch(self.inputs, rows[part], device=device, dtype=dtype)
+            for part in parts
+        )
+        return torch.cat([mlp(inputs) for inputs in read])
+
+    def _graph(self, points, rows):
+        """The affinity of some rows, which are `points`."""
         task = self.task
-        points = read_batch(self.points, rows, device=task.device)
-        same, inputs = self.inputs is self.points and dtype == points.dtype, points
-        if not same:
-            inputs = read_batch(self.inputs, rows, device=task.device, dtype=dtype)
         gamma = standardised_gamma(task.gamma, self.points.scale)
         if callable(task.affinity):
             points = in_units(points, self.points)
@@ -158,7 +179,7 @@ class BatchReader:
         if self.points.multiplicities is not None:
             many = self.points.multiplicities[rows]
             affinity = repeated_affinity(affinity, many)
-        return Batch(inputs, affinity, task.laplacian)
+        return affinity
 
     def _on_device(self, array):
         dtype = torch.bool if array.dtype == bool else torch.int64
@@ -186,6 +207,7 @@ def fit(inputs, points, task, constraints, trainer, rng):
     training = partial(fit_map, reader, mlp, generator=generator)
     patience = {"tol": task.tol, "n_iter_no_change": task.n_iter_no_change}
     history = train_map(trainer, training, "spectral loss", **patience)
+    mlp.zero_grad(set_to_none=True)  # before they are converted too
     mlp = mlp.double()
     with trainer.stage("alignment"):
         pairs, largest_degree = align(reader, mlp, generator=generator)
@@ -244,13 +266,13 @@ def fit_map(reader, mlp, schedule, *, generator, interrupts, epochs):
 
     validate = None
     if n_held_out:
-        held_out = [
-            reader.read(rows) for rows in _split(order[:n_held_out], task.batch_size)
-        ]
+        parts = _split(order[:n_held_out], task.batch_size)
+        held_out = [(rows, reader.read_graph(rows)) for rows in parts]
 
         def validate():
             with torch.no_grad():
-                losses = [joint_loss(mlp, iter([batch]), task) for batch in held_out]
+                forms = [b.own_form(reader.outputs(mlp, rows)) for rows, b in held_out]
+                losses = [LOSSES[task.loss](form) for form in forms]
             return float(torch.stack(losses).mean())
 
     hooks = {"interrupts": interrupts, "epochs": epochs}
@@ -284,8 +306,8 @@ def align(reader, mlp, *, generator):
     gram = form = total = degrees = largest = 0.0
     with torch.no_grad():
         for rows in _split(order, task.batch_size):
-            batch = reader.read(rows, torch.float64)
-            outputs = mlp(batch.inputs)
+            batch = reader.read_graph(rows)
+            outputs = reader.outputs(mlp, rows)
             weights = batch.row_weights
             gram = gram + outputs.T @ (weights[:, None] * outputs)
             form = form + laplacian_form(outputs, batch.affinity, task.laplacian)
@@ -302,7 +324,7 @@ def _total_degree(reader, order):
     task = reader.task
     free = BatchReader(reader.inputs, reader.points, task)
     parts = _split(order, task.batch_size)
-    return sum(float(free.read(rows).affinity.degrees.sum()) for rows in parts)
+    return sum(float(free.read_graph(rows).affinity.degrees.sum()) for rows in parts)
 
 
 def _count_batches(n_rows, batch_size):
@@ -339,3 +361,4 @@ def _random_batches(reader, rows, generator):
                     len(group), generator=generator, device="cpu"
                 ).tolist():
                     yield group[i]
+            del group  # before the next one is read

@@ -166,7 +166,9 @@ def rows_at_once(X):
 
 
 def rows_of_a_block(X):
-    """Rows of a block that goes through one network."""
+    """Rows of a block that goes through one network; sparse ones are dense there."""
+    if sparse.issparse(X):
+        return row_blocks(X.shape)[0].stop
     return min(rows_at_once(X), _BLOCK_ROWS)
 
 
@@ -456,6 +458,7 @@ class Rows:
             rows = np.arange(len(self))[rows]
         Z = np.empty((len(rows), self.shape[1]), dtype=dtype)
         for block in row_blocks(Z.shape):
-            read = (dense_rows(self.X, rows[block]) - self.center) / self.scale
+            read = dense_rows(self.X, rows[block]) - self.center
+            read /= self.scale
             Z[block] = pulled_in(read, self.reach)
         return Z

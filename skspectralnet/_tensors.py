@@ -187,12 +187,13 @@ class GaussianNoise:
             return inputs
         size = inputs.numel()
         if self._n_left == 0 or len(self._pool) < size:
-            self._pool = self._deviation * torch.randn(
+            self._pool = None  # before the next one is there
+            self._pool = torch.randn(
                 max(min(self._BATCHES * size, size + self._MOST), self._LEAST),
                 generator=self._generator,
                 dtype=torch.float32,
                 device="cpu",
-            )
+            ).mul_(self._deviation)
             self._n_left = self._USES
         self._n_left -= 1
         places = (len(self._pool) - size) // self._STEP + 1
@@ -225,7 +226,7 @@ def in_bfloat16(module, inputs):
 
 # Of the rows of a block so many go through the layers at once, of at most so many
 # entries: what is between them stays in the caches (benchmarks/roofline.py).
-_CACHED_ROWS, _CACHED_ENTRIES = 1024, 2**21
+_CACHED_ROWS, _CACHED_ENTRIES = 1024, 2**20
 
 
 class Blocks(NamedTuple):

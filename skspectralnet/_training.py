@@ -186,7 +186,7 @@ def train(module, epoch_losses, schedule, *, validate=None, interrupts, epochs):
                 optimizer = _optimizer(module, schedule)
                 continue
             if policy.update(value):
-                best_weights = _weights(module)
+                _copy_weights(module, best_weights)
             curves.append((loss, value))  # the last step that Ctrl-C can come before
             if policy.decay():
                 module.load_state_dict(best_weights)
@@ -284,3 +284,9 @@ def _optimizer(module, schedule):
 
 def _weights(module):
     return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def _copy_weights(module, weights):
+    """Write the weights of a module over a dict of others: no third set of them."""
+    for name, value in module.state_dict().items():
+        weights[name].copy_(value)

@@ -13,6 +13,7 @@ from skspectralnet import (
     SpectralNetClustering,
     SpectralNetEmbedding,
     _batch_graph,
+    _rows,
     metrics,
 )
 from skspectralnet._affinity import batch_affinity
@@ -71,9 +72,13 @@ class Recorder(BatchReader):
         super().__init__(rows, rows, make_task(**changes))
         self.asked = []
 
-    def read(self, rows, dtype=torch.float32):
+    def read(self, rows):
         self.asked.append(np.array(rows))
-        return super().read(rows, dtype)
+        return super().read(rows)
+
+    def read_graph(self, rows):
+        self.asked.append(np.array(rows))
+        return super().read_graph(rows)
 
 
 # --- a graph whose eigenvectors are known
@@ -251,11 +256,28 @@ def test_inputs_are_the_points_where_they_are_the_same_rows(rng):
     assert batch.inputs.shape == (10, 3)
 
 
-def test_inputs_in_the_precision_asked_for(rng):
+@pytest.mark.parametrize("entries", [2**20, 20])
+def test_outputs_in_the_precision_of_the_network(entries, rng, monkeypatch):
+    monkeypatch.setattr(_rows, "_BLOCK_ENTRIES", entries)  # in parts of 6 rows
     X = rng.normal(size=(40, 3))
-    batch = reader_of(X).read(np.arange(40), torch.float64)
-    assert batch.inputs.dtype == torch.float64
-    assert_allclose(batch.inputs, (X - X.mean(0)) / np.sqrt(X.var(0).mean()))
+    reader, mlp = reader_of(X), MLP((3, 4, 2), "tanh", generator())
+    standard = torch.tensor((X - X.mean(0)) / np.sqrt(X.var(0).mean()))
+    rows = rng.permutation(40)[:25]
+    for network in (mlp, mlp.double()):
+        inputs = standard[rows].to(network.biases[0].dtype)
+        found = reader.outputs(network, rows)
+        assert found.dtype == inputs.dtype
+        rtol = 1e-4 if found.dtype == torch.float32 else 1e-12
+        expected = network(inputs).detach()
+        assert_allclose(found.detach(), expected, rtol=rtol, atol=1e-6)
+
+
+def test_a_batch_without_inputs_has_the_same_graph(rng):
+    reader, rows = reader_of(rng.normal(size=(40, 3))), np.arange(5, 35)
+    whole, graph = reader.read(rows), reader.read_graph(rows)
+    assert graph.inputs is None
+    for one, other in zip(whole.affinity, graph.affinity, strict=True):
+        assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e4])
@@ -373,9 +395,9 @@ def last_order(monkeypatch):
     orders = []
 
     class Spy(BatchReader):
-        def read(self, rows, dtype=torch.float32):
+        def read_graph(self, rows):
             orders[:] = [np.array(rows)]
-            return super().read(rows, dtype)
+            return super().read_graph(rows)
 
     monkeypatch.setattr(_batch_graph, "BatchReader", Spy)
     return lambda: orders[0]
@@ -464,11 +486,11 @@ def test_alignment_over_many_batches(laplacian, rng):
     assert_array_equal(np.sort(np.concatenate(asked)), np.arange(230))
     gram = form = total = largest = 0.0
     for rows in asked:
-        batch = recorder.read(rows, torch.float64)
+        batch = recorder.read_graph(rows)
         b = len(rows)
         W = batch.affinity.apply(torch.eye(b, dtype=torch.float64)).numpy()
         L, weights = laplacian_and_weights(W, W.sum(axis=1), laplacian)
-        Y = mlp(batch.inputs).detach().numpy() @ alignment.pairs.coefficients
+        Y = recorder.outputs(mlp, rows).detach().numpy() @ alignment.pairs.coefficients
         gram = gram + Y.T @ (weights[:, None] * Y)
         form = form + Y.T @ L @ Y
         total += weights.sum()

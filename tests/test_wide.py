@@ -1,6 +1,8 @@
 """Wide sparse rows: what is dense at once is bounded by entries, not by rows."""
 
 import tracemalloc
+import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -16,9 +19,12 @@ from skspectralnet import (
     SiameseEmbedding,
     SpectralNetClustering,
     SpectralNetEmbedding,
+    _affinity,
     _defaults,
+    _network,
     _rows,
 )
+from skspectralnet._batch_graph import BatchReader
 from skspectralnet._pairs import find_pairs, neighbor_differences
 from skspectralnet._rows import Rows, center_and_scale, row_blocks
 
@@ -171,6 +177,58 @@ def test_new_rows_are_the_same_in_small_blocks(
 
 
 # --- networks and batches of very wide rows
+
+
+def test_a_wide_layer_is_the_same_in_parts(global_random_seed, monkeypatch):
+    generator = torch.Generator().manual_seed(global_random_seed)
+
+    def new(*shape):
+        made = torch.randn(*shape, generator=generator, dtype=torch.float64)
+        return made.requires_grad_()
+
+    x, weight, bias = new(30, 70), new(5, 70), new(5)
+    found = []
+    for entries in (30 * 70, 30 * 16, 1):  # in one part, in 5, in 70
+        monkeypatch.setattr(_network, "_WHOLE_ENTRIES", entries)
+        outputs = _network.linear(x, weight, bias)
+        gradients = torch.autograd.grad(outputs.square().sum(), (x, weight, bias))
+        found.append([part.detach() for part in (outputs, *gradients)])
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            assert_allclose(other, one, rtol=1e-10, atol=1e-10)
+
+
+def test_neighbors_in_a_wide_batch_are_the_same_in_parts(
+    global_random_seed, monkeypatch
+):
+    generator = torch.Generator().manual_seed(global_random_seed)
+    points = torch.randn(100, 50, generator=generator)
+    neighbors, squared = _affinity.nearest_in_batch(points, 7)
+    monkeypatch.setattr(_affinity, "_PART_ENTRIES", 600)  # of 12 rows
+    assert_array_equal(_affinity.nearest_in_batch(points, 7)[1], squared)
+    monkeypatch.setattr(_affinity, "_PART_COLUMNS", 16)
+    others, apart = _affinity.nearest_in_batch(points, 7)
+    assert_array_equal(np.sort(others), np.sort(neighbors))
+    assert_allclose(np.sort(apart), np.sort(squared), rtol=1e-6)
+
+
+def test_no_batch_is_read_beside_the_one_before(monkeypatch):
+    X, held = topics(0, 600, 30_000), []
+    read = BatchReader.read
+
+    def spied(reader, rows):
+        held[:] = [one for one in held if one() is not None]
+        assert held == []
+        batch = read(reader, rows)
+        held.append(weakref.ref(batch.inputs))
+        return batch
+
+    monkeypatch.setattr(BatchReader, "read", spied)
+    model = SpectralNetClustering(4, **{**RAW, "batch_size": 300, "tol": 10.0})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X)
+    assert len(held) == 1
 
 
 @pytest.mark.parametrize(
