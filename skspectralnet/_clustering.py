@@ -22,15 +22,21 @@ from skspectralnet._calls import guarded
 from skspectralnet._constraints import known_pairs
 from skspectralnet._defaults import (
     AUTO_CLUSTERS,
+    AUTO_WIDTH,
     MOST_CLUSTERS,
     components_of,
 )
 from skspectralnet._drift import Landmarks, draw_reference
 from skspectralnet._eigen import eigengaps
 from skspectralnet._graph import modularity
-from skspectralnet._guards import lone_column_notice, pieces_notice
+from skspectralnet._guards import lone_column_notice, pieces_notice, simpler_notice
 from skspectralnet._plan import Components
-from skspectralnet._rows import in_memory, row_blocks, validate_rows
+from skspectralnet._rows import (
+    in_memory,
+    row_blocks,
+    standard_points,
+    validate_rows,
+)
 from skspectralnet._selection import criterion_graph, some_rows
 from skspectralnet._validation import StrOptions, at_least
 
@@ -503,10 +509,10 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         self._landmarks = landmarks
         self._counts = self._count(found, clusters)
         if graph is None:
-            self._warn_of_doubts(found.encoded, fit_task)
+            self._warn_of_doubts(found.encoded, constraints is not None, fit_task)
         self._n_fitted = len(clusters)  # those without a part in the fit as well
 
-    def _warn_of_doubts(self, encoded, fit_task):
+    def _warn_of_doubts(self, encoded, known, fit_task):
         """One warning where the neighbours of the rows are not what clusters need."""
         rows = some_rows(encoded.codes.shape[0], _GUARD_ROWS)
         told, codes = encoded.X[rows], encoded.codes[rows]
@@ -518,6 +524,10 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             pieces_notice(graph, self.n_clusters_, told[nodes], names),
             lone_column_notice(told, names),
         ]
+        if not known and not any(notices):
+            points = standard_points(codes, AUTO_WIDTH)[nodes]
+            labels = self._clusters(told[nodes])
+            notices.append(simpler_notice(graph, labels, points))
         found = [notice for notice in notices if notice]
         if found:
             fit_task.warn(" ".join(found), UserWarning)

@@ -2,7 +2,12 @@
 
 import numpy as np
 from scipy import sparse
+from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
+from sklearn.metrics.cluster import contingency_matrix
+
+from skspectralnet._assignment import quick_clusters
+from skspectralnet._selection import CLEAR, lead
 
 # So many times more pieces than clusters are far more.
 _FAR_MORE = 1.5
@@ -10,6 +15,8 @@ _FAR_MORE = 1.5
 _NEARLY_ALL = 0.98
 # Nearly all variance: the other columns move a distance by three per cent.
 _LONE_SHARE = 0.999
+# Clusters are others where more than one row in ten lies in another one.
+_SAME_SHARE = 0.9
 # Columns that are looked at, and named.
 _MOST_COLUMNS, _MOST_NAMED = 2000, 4
 
@@ -85,6 +92,41 @@ def lone_column_notice(columns, names):
         f"One column, {_named(names, [widest])}, holds nearly all variance of the "
         "rows: distances see next to nothing of the others. Bring the columns to one "
         "scale (sklearn.preprocessing.StandardScaler), or leave the others out."
+    )
+
+
+def simpler_notice(graph, labels, points):
+    """A notice where k-means cuts the graph as well, in other clusters.
+
+    As well: its modularity is not lower by more than two standard errors of the
+    difference.
+
+    Parameters
+    ----------
+    graph : CSR array of shape (n_nodes, n_nodes), symmetric
+    labels : ndarray of int of shape (n_nodes,)
+    points : ndarray of shape (n_nodes, n_points)
+        The rows that are its nodes, as its edges see them.
+
+    Returns
+    -------
+    str or None
+    """
+    n_clusters = len(np.unique(labels))
+    if n_clusters == 1:
+        return None
+    simple = quick_clusters(points, n_clusters)
+    ahead, error = lead(graph, simple, labels)
+    counts = contingency_matrix(labels, simple)
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    same = counts[rows, columns].sum() / len(labels)
+    if ahead < -CLEAR * error or same >= _SAME_SHARE:
+        return None
+    return (
+        "k-means on the same rows cuts their neighbour graph as well, in clusters of "
+        f"which {1 - same:.0%} of the rows are others: the neighbours do not speak for "
+        "the clusters found. Try another n_clusters, see whether other seeds find "
+        "the same, or give some partial_labels."
     )
 
 

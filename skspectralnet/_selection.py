@@ -27,7 +27,7 @@ CRITERION_NEIGHBORS, CRITERION_ROWS = 10, 10_000
 # Rows of a graph whose eigenvectors are solved for, to compare without a training.
 SOLVED_ROWS = 4096
 # A difference of so many standard errors is none by chance.
-_CLEAR = 2.0
+CLEAR = 2.0
 # Of two clusterings that are the same.
 _ROUNDING = 1e-12
 # One edge in a thousand, and an eigenvalue three times as large as the one before it.
@@ -184,7 +184,7 @@ class Contest:
         """
         parts, gain, error = self._score(candidate, labels)
         self._found.append(labels)
-        bar = _CLEAR if candidate.metric_learner is None else -_CLEAR
+        bar = CLEAR if candidate.metric_learner is None else -CLEAR
         better = self._best is None or bool(np.mean(gain) > bar * (error + _ROUNDING))
         if better:
             self._best, self.taken, self.labels = parts, candidate, labels
@@ -219,7 +219,7 @@ class Contest:
             return False
         n_clusters = len(np.unique(self.labels))
         room = 1.0 - 1.0 / n_clusters - float(np.mean(self._best))
-        chance = _CLEAR * _standard_error(self._best)
+        chance = CLEAR * _standard_error(self._best)
         nearly = room <= _ROOM and self._cuts_hardly()
         return n_clusters > 1 and (nearly or room <= chance)
 
@@ -376,6 +376,23 @@ def solved_clusters(
     values = pairs.eigenvalues
     gap = 0 < last < len(values) - 1 and _GAP * values[last] <= values[last + 1]
     return labels, bool(gap)
+
+
+def lead(graph, labels, others):
+    """How much higher the modularity of clusters is than that of others.
+
+    Parameters
+    ----------
+    graph : CSR array of shape (n_nodes, n_nodes), symmetric
+    labels, others : ndarray of int of shape (n_nodes,)
+
+    Returns
+    -------
+    lead, error : float
+        With its standard error.
+    """
+    gain = modularity_parts(graph, labels) - modularity_parts(graph, others)
+    return float(np.mean(gain)), _standard_error(gain)
 
 
 def _standard_error(parts):
