@@ -3,9 +3,9 @@
 How many clusters?
 ==================
 
-The number of clusters is seldom known. The eigenvalues of the graph of the rows often
-tell it: as many of them are near 0 as there are clusters, and then comes a gap. Here is
-a case with one answer, one with two, and one with none.
+The number of clusters is seldom known. A cluster is a part that is cheaper to leave
+than to divide, and ``n_clusters="auto"`` takes the number for which that holds best.
+Here is a case with one answer, one with two, and one without clusters.
 """
 
 # %%
@@ -33,38 +33,33 @@ even = np.random.RandomState(0).uniform(size=(1500, 2))
 sets = {"five": five, "three times three": nested, "even": even}
 
 # %%
-# The largest gap
-# ---------------
-# ``n_clusters="auto"`` learns 31 eigenvectors and takes the number, 2 to 30, after
-# which the eigenvalues rise most. ``eigengaps_`` has the gaps of all candidates.
+# The support of each number
+# --------------------------
+# ``n_clusters_support_`` has the numbers that were compared, the best first: what
+# cutting each cluster in two would cost, less what it costs to cut it from all others.
 models = {}
 for name, X in sets.items():
     model = SpectralNetClustering(n_clusters="auto", random_state=0).fit(X)
     models[name] = model
-    numbers, gaps = model.eigengaps_
-    order = gaps.argsort()[::-1][:3]
-    best = ", ".join(f"{numbers[i]} (gap {gaps[i]:.2f})" for i in order)
-    print(f"{name:17}  {model.n_clusters_} clusters; largest gaps after {best}")
+    print(f"{name}: {model.n_clusters_support_}")
 
 # %%
 # A second answer
 # ---------------
-# Of the rows in groups, two gaps stand out. The largest was taken; what does the second
-# mean? Here the clusters that the rows were made from are known.
-numbers, gaps = models["three times three"].eigengaps_
-second = int(numbers[gaps.argsort()[-2]])
-finer = SpectralNetClustering(n_clusters=second, random_state=0).fit(nested)
-coarse = models["three times three"].labels_
-print(f"first, against the groups: {adjusted_rand_score(y // 3, coarse):.3f}")
-print(f"second, against the clusters: {adjusted_rand_score(y, finer.labels_):.3f}")
+# Of the rows in groups, two numbers stand out: three and nine. Here the clusters that
+# the rows were made from are known.
+for n_clusters, classes in ((3, y // 3), (9, y)):
+    asked = SpectralNetClustering(n_clusters=n_clusters, random_state=0).fit(nested)
+    score = adjusted_rand_score(classes, asked.labels_)
+    print(f"{n_clusters} clusters, against those of that number: {score:.3f}")
 
 # %%
 # What to look for
 # ----------------
 # The height of a step between two eigenvalues is their gap, and the band marks the
-# largest. One high step is an answer, two are two answers. Where all steps after the
-# first one are small, as on the right, there are no clusters: some step is always the
-# largest, so look before you believe it.
+# largest. One high step is an answer, two are two answers. On the right all steps after
+# the first one are small, and some step is always the largest: the support says that
+# this is one cluster. The line is at the number taken, the legend names the next ones.
 figure, axes = plt.subplots(2, 3, figsize=(12, 6.5), layout="constrained")
 for (above, below), (name, model) in zip(axes.T, models.items(), strict=True):
     above.scatter(*sets[name].T, s=4, c=model.labels_, cmap="viridis", linewidths=0)

@@ -12,7 +12,7 @@ class Kept(NamedTuple):
 
     n_components: int
     n_leading: int  # the last of these decides diffusion_time="auto"
-    gaps: object = None  # the Eigengaps that decided, if any
+    support: object = None  # the ClusterSupport that decided, if any
 
 
 class Diffusion(NamedTuple):

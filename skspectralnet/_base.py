@@ -1,5 +1,6 @@
 """What the two spectral estimators share: parameters, order of the stages, storing."""
 
+from functools import partial
 from numbers import Real
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from skspectralnet._candidates import (
 from skspectralnet._constraints import draw_rows, of_rows
 from skspectralnet._estimator import RowTransformer
 from skspectralnet._graph import checked_graph
+from skspectralnet._n_clusters import found_number
 from skspectralnet._network import ACTIVATIONS
 from skspectralnet._rows import in_memory, rows_that_differ_from_zero, validate_rows
 from skspectralnet._selection import Selection
@@ -71,7 +73,8 @@ class Spectral(NamedTuple):
 class BaseSpectralNet(RowTransformer):
     """What SpectralNetEmbedding and SpectralNetClustering share: all but labels.
 
-    A subclass has ``_components(n_samples, constraints)``, which returns Components,
+    A subclass has ``_components(n_samples, number)``, which returns Components and may
+    call `number` for a ClusterSupport,
     and ``_clusters_to_compare(Z, kept)``, the clusters by which candidates are judged.
     """
 
@@ -201,7 +204,10 @@ class BaseSpectralNet(RowTransformer):
         learned = in_memory(X, rows)
         encoded = encoded_rows(learned, wanted, known, rng, fit_task)
         n_samples = encoded.n_told(every=graph is not None)
-        components = self._components(n_samples, constraints)
+        components = self._components(
+            n_samples,
+            partial(found_number, encoded, wanted, known, graph, rng, fit_task),
+        )
         device = resolve_device(self.device)
         given = Given(self, encoded, wanted, known, graph, components, device)
         found, selection = selected(given, rng, fit_task)

@@ -1,7 +1,5 @@
 """SpectralNetClustering."""
 
-from functools import partial
-
 import numpy as np
 from sklearn.base import ClusterMixin
 from sklearn.utils import check_random_state
@@ -20,14 +18,8 @@ from skspectralnet._assignment import (
 from skspectralnet._base import BaseSpectralNet, uncounted
 from skspectralnet._calls import guarded
 from skspectralnet._constraints import known_pairs
-from skspectralnet._defaults import (
-    AUTO_CLUSTERS,
-    AUTO_WIDTH,
-    MOST_CLUSTERS,
-    components_of,
-)
+from skspectralnet._defaults import AUTO_WIDTH, components_of
 from skspectralnet._drift import Landmarks, draw_reference
-from skspectralnet._eigen import eigengaps
 from skspectralnet._graph import modularity
 from skspectralnet._guards import lone_column_notice, pieces_notice, simpler_notice
 from skspectralnet._plan import Components
@@ -76,17 +68,6 @@ def _landmarks(X, found):
     return Landmarks.fit(found.stages.given(rows), rng)
 
 
-def _kept_by_gap(n_least, eigenvalues):
-    """The components of as many clusters as the largest gap says, or of the least."""
-    gaps = eigengaps(eigenvalues, MOST_CLUSTERS)
-    found = 1
-    if len(gaps.gaps):
-        found = int(gaps.n_clusters[gaps.gaps.argmax()])
-    n_clusters = max(found, n_least)
-    n_components = min(components_of(n_clusters), len(eigenvalues))
-    return Kept(n_components, n_leading=n_clusters, gaps=gaps)
-
-
 class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     r"""Spectral clustering by a network that learns the embedding (SpectralNet).
 
@@ -100,14 +81,13 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     Parameters
     ----------
     n_clusters : int or "auto", default=8
-        Number of clusters. ``"auto"``: from 2 to 30, where the largest gap of the
-        learned eigenvalues is, `eigengaps_`; at least as many as there are different
-        labels.
+        Number of clusters. ``"auto"``: from 1 to 128, as many as are clearly cheaper
+        to leave than to divide in a neighbour graph of at most 4,096 rows,
+        `n_clusters_support_`; at least as many as there are different labels. The fit
+        is then the one that asks for this number.
     n_components : int, default=None
         Number of eigenvectors, the trivial (constant) one included; may be less or
-        more than the clusters. None: 1.3 `n_clusters`, rounded up. With
-        ``n_clusters="auto"`` the number learned, of which as many are kept as the
-        clusters found need; None: 31, or more for more than 23 different labels.
+        more than the clusters. None: 1.3 `n_clusters`, rounded up.
     diffusion_time : float or "auto", default="auto"
         Time t >= 0 of the diffusion: component i is multiplied by
         :math:`\max(0, 1 - \lambda_i)^t`, its `component_weights_`, with
@@ -166,7 +146,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         over the other rows.
     n_neighbors : int, default=None
         Neighbours of a row. None: 10 among all rows and in a batch; in a batch of b
-        rows of a learned space 3.5 b / k^2, k the clusters (13 with ``"auto"``), and
+        rows of a learned space 3.5 b / k^2, k the clusters, and
         b / (2 k) from 15 clusters on, at least 10 and at most 40; in one of plain codes
         as many, where ``metric_learner="auto"`` finds that better. Never more than a
         fifth of the batch.
@@ -278,10 +258,14 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     cluster_centers_ : ndarray of shape (`n_clusters_`, n_components)
         Centres in the embedding, the space of `transform`: of k-means, of the
         Gaussians, or the means of the clusters of ``"cluster_qr"``.
-    eigengaps_ : NamedTuple of two arrays
-        Only with ``n_clusters="auto"``: the candidates, `n_clusters`, and the
-        logarithm of the ratio of the eigenvalues after and at each, `gaps`; the
-        largest was taken.
+    n_clusters_support_ : ClusterSupport
+        Only with ``n_clusters="auto"``: the numbers compared, the one taken first and
+        then the best (`n_clusters`); the support of each (`supports`), what cutting
+        each cluster in two would cost less what leaving each costs, as a share of the
+        weight of the graph; and the standard error of its difference to that of the
+        number taken (`errors`). `space` says whose graph it was, ``"rows"``,
+        ``"learned"`` or ``"graph"``, and `n_rows` how many nodes it had. See
+        :ref:`number-of-clusters`.
     inertia_ : float
         Sum of squared distances of the rows learned from to their centre in the
         embedding. Only with ``assign_labels="kmeans"``.
@@ -452,29 +436,25 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _components(self, n_samples, constraints):
-        if self.n_clusters == "auto":
-            # At least as many as there are labels.
-            n_least = max(1, 0 if constraints is None else constraints.n_labels)
-            wanted = self.n_components
-            if wanted is None:
-                wanted = max(MOST_CLUSTERS + 1, components_of(n_least))
-            kept = partial(_kept_by_gap, n_least)
-            return Components(min(wanted, n_samples), AUTO_CLUSTERS, 0, kept)
-        n_learned = self._n_learned(n_samples)
-        kept = Kept(n_learned, n_leading=self.n_clusters)
-        return Components(n_learned, self.n_clusters, 0, lambda eigenvalues: kept)
+    def _components(self, n_samples, number):
+        support, n_clusters = None, self.n_clusters
+        if n_clusters == "auto":
+            support = number()
+            n_clusters = int(support.n_clusters[0])
+        n_learned = self._n_learned(n_clusters, n_samples)
+        kept = Kept(n_learned, n_leading=n_clusters, support=support)
+        return Components(n_learned, n_clusters, 0, lambda eigenvalues: kept)
 
-    def _n_learned(self, n_samples):
-        """Eigenvectors to learn for a given number of clusters."""
-        if self.n_clusters > n_samples:
+    def _n_learned(self, n_clusters, n_samples):
+        """Eigenvectors to learn for a number of clusters."""
+        if n_clusters > n_samples:
             name = "subsample" if n_samples == self.subsample else "n_samples"
             raise ValueError(
-                f"{name}={n_samples} should be >= n_clusters={self.n_clusters}."
+                f"{name}={n_samples} should be >= n_clusters={n_clusters}."
                 + uncounted(self.metric)
             )
         if self.n_components is None:
-            return min(components_of(self.n_clusters), n_samples)
+            return min(components_of(n_clusters), n_samples)
         if self.n_components > n_samples:
             raise ValueError(
                 f"n_components={self.n_components} eigenvectors cannot be found for "
@@ -483,7 +463,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         return self.n_components
 
     def _n_tasks(self, **known):
-        return super()._n_tasks(**known) + 1  # the clusters
+        # The clusters, and a space that is learned to count them.
+        return super()._n_tasks(**known) + 1 + (self.n_clusters == "auto")
 
     def _fit(self, X, fit_task, graph=None, **known):
         X = validate_rows(self, X, reset=True)
@@ -502,8 +483,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         self.labels_ = names[clusters]
         self.cluster_centers_ = assignment.centers.astype(found.Z.dtype, copy=False)
         self.n_clusters_ = len(self.cluster_centers_)
-        if found.kept.gaps is not None:
-            self.eigengaps_ = found.kept.gaps
+        if found.kept.support is not None:
+            self.n_clusters_support_ = found.kept.support
         if centers:
             self.inertia_ = assignment.inertia
         self._landmarks = landmarks

@@ -46,9 +46,9 @@ AUTO_DECAY = 0.5
 
 # n_components=None: eigenvectors beyond the clusters tell touching ones apart.
 COMPONENTS_PER_CLUSTER = 1.3
-# n_clusters="auto" looks no further, and takes the neighbours in a batch of a learned
-# space that so many clusters get (benchmarks/eigengap.py).
-MOST_CLUSTERS, AUTO_CLUSTERS = 30, 13
+# n_clusters="auto" looks no further: the eigenvectors are solved for in seconds. Those
+# of a given graph of more nodes are not.
+MOST_CLUSTERS, LARGE_GRAPH, LARGE_GRAPH_CLUSTERS = 128, 20_000, 30
 
 
 def activation(learned):

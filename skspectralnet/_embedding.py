@@ -313,7 +313,7 @@ class SpectralNetEmbedding(BaseSpectralNet):
         "drop_first": ["boolean"],
     }
 
-    def _components(self, n_samples, constraints):
+    def _components(self, n_samples, number):
         n_trivial = int(self.drop_first)
         n_learned = self.n_components + n_trivial
         if n_learned > n_samples:

@@ -413,7 +413,7 @@ def some_rows(n_rows, most=None):
     return np.sort(np.random.RandomState(0).permutation(n_rows)[:most])
 
 
-def criterion_graph(X):
+def criterion_graph(X, n_neighbors=CRITERION_NEIGHBORS):
     """The graph on which clusterings of rows are compared.
 
     Each row is linked to its 10 nearest by Euclidean distance; equal rows are one,
@@ -422,6 +422,7 @@ def criterion_graph(X):
     Parameters
     ----------
     X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    n_neighbors : int, default=10
 
     Returns
     -------
@@ -440,5 +441,5 @@ def criterion_graph(X):
         return None, distinct.first, many
     if n_distinct < len(distinct.inverse):
         points = points[distinct.first]
-    graph = neighbor_graph(points, min(CRITERION_NEIGHBORS, n_distinct - 1))
+    graph = neighbor_graph(points, min(n_neighbors, n_distinct - 1))
     return repeated_graph(graph, many), distinct.first, many

@@ -432,7 +432,7 @@ def test_nested_parameters(blobs):
 
 
 @pytest.mark.parametrize("k", [2, 3, 6, 12])
-def test_eigengap_finds_the_blobs(k, global_random_seed):
+def test_auto_finds_the_blobs(k, global_random_seed):
     # Centres on a grid, far apart for the spread.
     centers = 9.0 * np.array([[i % 4, i // 4, i % 3] for i in range(k)])
     X, y = make_blobs(80 * k, centers=centers, random_state=global_random_seed)
@@ -440,16 +440,19 @@ def test_eigengap_finds_the_blobs(k, global_random_seed):
     model.set_params(metric_learner=None).fit(X)
     assert model.n_clusters_ == k
     assert adjusted_rand_score(y, model.labels_) > 0.99
-    found = model.eigengaps_
-    assert found.n_clusters.tolist() == list(range(2, 31))
-    assert found.n_clusters[found.gaps.argmax()] == k
+    assert model.n_clusters_support_.n_clusters[0] == k
     assert model.transform(X).shape[1] == max(math.ceil(1.3 * k), k + 1)
 
 
-def test_no_gaps_where_the_number_is_given(blobs):
-    model = SpectralNetClustering("auto", random_state=0).fit(blobs[0])
-    assert model.n_clusters_ == 3
-    assert not hasattr(model.set_params(n_clusters=3).fit(blobs[0]), "eigengaps_")
+@pytest.mark.parametrize("n_components", [None, 2, 5])
+def test_auto_is_bitwise_the_number_that_it_takes(n_components, blobs):
+    X, _ = blobs
+    params = {"n_components": n_components, "random_state": 0}
+    auto = SpectralNetClustering("auto", **params).fit(X)
+    asked = SpectralNetClustering(3, **params).fit(X)
+    assert_array_equal(auto.transform(X), asked.transform(X))
+    assert_array_equal(auto.labels_, asked.labels_)
+    assert not hasattr(asked, "n_clusters_support_")
 
 
 # --- a part of the rows

@@ -205,25 +205,14 @@ def test_height_of_a_step_is_the_gap(rng, new_axes):
     assert top > values[-1]
 
 
-def test_all_candidates_of_auto_are_drawn(rng, new_axes):
-    # The fit keeps a few eigenvalues and the gaps of all.
-    values = np.append(0.0, np.sort(10.0 ** rng.uniform(-4, 0, size=30)))
-    model = by_hand(SpectralNetClustering("auto"), values[:5])
-    model.eigengaps_ = eigengaps(values, 30)
-    display = EigenvaluesDisplay.from_estimator(model, ax=new_axes())
-    assert_allclose(display.learned_.get_ydata(), values, rtol=1e-9)
-    assert_array_equal(display.learned_.get_ydata()[:5], values[:5])
-    ratios = (values[2:] + 1e-4) / (values[1:-1] + 1e-4)
-    assert display.largest_gap == 2 + ratios.argmax()
-
-
-def test_the_gap_of_auto_is_its_number_of_clusters(global_random_seed, new_axes):
+def test_the_numbers_after_that_of_auto_are_named(global_random_seed, new_axes):
     model = clustering(global_random_seed, "auto")
     display = EigenvaluesDisplay.from_estimator(model, ax=new_axes())
-    assert display.largest_gap == display.n_clusters == model.n_clusters_ == 3
-    values = display.learned_.get_ydata()
-    assert_array_equal(values[: len(model.eigenvalues_)], model.eigenvalues_)
-    assert len(values) == 1 + model.eigengaps_.n_clusters[-1]
+    assert display.n_clusters == model.n_clusters_ == 3
+    assert display.runners_up == model.n_clusters_support_.n_clusters[1:3].tolist()
+    assert_array_equal(display.learned_.get_ydata(), model.eigenvalues_)
+    named = [text.get_text() for text in display.ax_.get_legend().get_texts()][-1]
+    assert named == "n_clusters_ = 3, then {}, {}".format(*display.runners_up)
 
 
 def test_exact_eigenvalues_are_drawn(global_random_seed, new_axes):

@@ -45,6 +45,7 @@ TABLE = {
     "_guards": (4, {"numpy", "scipy", "sklearn"}, set()),
     "_stages": (4, {"numpy", "scipy", "sklearn"}, set()),
     "_candidates": (5, {"numpy", "sklearn"}, set()),
+    "_n_clusters": (5, {"numpy", "scipy"}, set()),
     "_base": (6, {"numpy", "sklearn"}, set()),
     "_embedding": (7, {"sklearn"}, set()),
     "_clustering": (7, {"numpy", "sklearn"}, set()),

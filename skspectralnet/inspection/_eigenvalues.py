@@ -13,8 +13,7 @@ class EigenvaluesDisplay:
 
     If K clusters are nearly separate, the first K eigenvalues are near 0 and a gap
     follows them. The vertical axis shows :math:`\log(\lambda + 10^{-4})`: the height
-    of a step is the gap that ``n_clusters="auto"`` compares. The step after the
-    first, trivial eigenvalue is not compared.
+    of a step is the gap. The step after the first, trivial eigenvalue is not compared.
 
     Create it with :meth:`from_estimator`; all parameters are kept as attributes.
 
@@ -30,6 +29,8 @@ class EigenvaluesDisplay:
         Number of clusters of the model, marked by a line; None draws no line.
     exact_eigenvalues : array-like of shape (n_exact,), default=None
         Exact eigenvalues of the graph, including the trivial one.
+    runners_up : sequence of int, default=()
+        Other numbers of clusters, the best first, named beside `n_clusters`.
 
     Attributes
     ----------
@@ -46,7 +47,7 @@ class EigenvaluesDisplay:
 
     See Also
     --------
-    SpectralNetClustering : `eigengaps_` has the gaps of all candidates.
+    SpectralNetClustering : `n_clusters_support_` has what "auto" compares.
 
     Examples
     --------
@@ -68,12 +69,14 @@ class EigenvaluesDisplay:
         largest_gap=None,
         n_clusters=None,
         exact_eigenvalues=None,
+        runners_up=(),
     ):
         self.eigenvalues = eigenvalues
         self.first_component = first_component
         self.largest_gap = largest_gap
         self.n_clusters = n_clusters
         self.exact_eigenvalues = exact_eigenvalues
+        self.runners_up = runners_up
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None, **kwargs):
@@ -82,9 +85,9 @@ class EigenvaluesDisplay:
         Parameters
         ----------
         estimator : SpectralNetClustering or SpectralNetEmbedding
-            Fitted. After ``n_clusters="auto"`` all candidates are drawn, from
-            `eigenvalues_` and `eigengaps_`; otherwise only `eigenvalues_` are drawn
-            and searched for the largest gap.
+            Fitted. Its `eigenvalues_` are drawn and searched for the largest gap.
+            After ``n_clusters="auto"`` the two numbers with the best support after the
+            one taken are named.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a new figure.
         **kwargs : dict
@@ -105,15 +108,17 @@ class EigenvaluesDisplay:
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_fitted(estimator, SPECTRAL, cls)
-        eigenvalues = _all_eigenvalues(estimator)
+        eigenvalues = estimator.eigenvalues_
+        support = getattr(estimator, "n_clusters_support_", None)
         first = 1 + first_component(estimator)
         error = getattr(estimator, "approximation_error_", None)
         display = cls(
             eigenvalues=eigenvalues,
             first_component=first,
-            largest_gap=_largest_gap(estimator, eigenvalues, first),
+            largest_gap=_largest_gap(eigenvalues, first),
             n_clusters=getattr(estimator, "n_clusters_", None),
             exact_eigenvalues=None if error is None else error.exact_eigenvalues,
+            runners_up=() if support is None else support.n_clusters[1:3].tolist(),
         )
         return display.plot(ax=ax, **kwargs)
 
@@ -155,6 +160,8 @@ class EigenvaluesDisplay:
             self.gap_ = ax.axvspan(k, k + 1, color="0.9", zorder=0, label=label)
         if self.n_clusters is not None:
             label = f"n_clusters_ = {self.n_clusters}"
+            if len(self.runners_up):
+                label += f", then {', '.join(map(str, self.runners_up))}"
             look = {"color": "C1", "linestyle": ":"}
             self.clusters_ = ax.axvline(self.n_clusters + 0.5, label=label, **look)
         _set_gap_scale(ax, min(drawn), max(drawn))
@@ -165,23 +172,10 @@ class EigenvaluesDisplay:
         return self
 
 
-def _all_eigenvalues(estimator):
-    """Return `eigenvalues_` and those that only `eigengaps_` still has."""
-    eigenvalues = estimator.eigenvalues_
-    found = getattr(estimator, "eigengaps_", None)
-    if found is None:
-        return eigenvalues
-    # The first of the gaps is the one after the second eigenvalue.
-    steps = np.cumsum(found.gaps[len(eigenvalues) - 2 :])
-    return np.append(eigenvalues, _from_logs(_to_logs(eigenvalues[-1]) + steps))
-
-
-def _largest_gap(estimator, eigenvalues, first):
+def _largest_gap(eigenvalues, first):
     """Return the number of the eigenvalue before the largest gap, or None."""
-    found = getattr(estimator, "eigengaps_", None)
-    if found is None:
-        whole = np.append(np.zeros(first - 1), eigenvalues)
-        found = eigengaps(whole, len(whole))
+    whole = np.append(np.zeros(first - 1), eigenvalues)
+    found = eigengaps(whole, len(whole))
     return int(found.n_clusters[found.gaps.argmax()]) if len(found.gaps) else None
 
 

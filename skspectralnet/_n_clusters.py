@@ -1,0 +1,323 @@
+"""How many clusters there are: what it costs to leave them, and what to divide them."""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from skspectralnet._alignment import diffusion
+from skspectralnet._assignment import quick_clusters
+from skspectralnet._constraints import of_rows
+from skspectralnet._defaults import (
+    LARGE_GRAPH,
+    LARGE_GRAPH_CLUSTERS,
+    LEARNED_ROWS,
+    MOST_CLUSTERS,
+    components_of,
+)
+from skspectralnet._eigen import eigengaps, graph_eigenpairs
+from skspectralnet._selection import (
+    CRITERION_NEIGHBORS,
+    SOLVED_ROWS,
+    criterion_graph,
+    some_rows,
+)
+from skspectralnet._stages import fit_learner
+
+# A difference of so many standard errors is none by chance, though the cheapest of many
+# cuts is sought; one of so few is none, and the smaller number is taken.
+_CLEAR, _EVEN = 3.0, 0.5
+# Of the numbers of clusters so many begin, by each of two rankings of the gaps; those
+# beside the best so many are looked at as well, until none of them is new.
+_FIRST, _AROUND = 5, 3
+# A piece of fewer rows than so many times the neighbours is linked nearly all to all,
+# which tells nothing of its shape; it has at least so many rows, and so has, or a
+# quarter, the side of a piece: fewer are some rows at its rim.
+_PIECE_NEIGHBORS, _LEAST_PIECE, _LEAST_SIDE = 1.5, 6, 20
+# Of all rows, each has so many neighbours where there are few.
+_NEIGHBOR_SHARE = 0.1
+
+ROWS, LEARNED, GRAPH = "rows", "learned", "graph"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ClusterSupport:
+    """The numbers of clusters that a fit has compared, the one taken first.
+
+    Parameters
+    ----------
+    n_clusters : ndarray of shape (n_numbers,), int64
+        The first one was taken, the others follow by their supports.
+    supports : ndarray of shape (n_numbers,)
+        What cutting each cluster in two would cost, less what it costs to cut each
+        from all others, as a share of the weight of the graph.
+    errors : ndarray of shape (n_numbers,)
+        Standard error of the difference between a support and that of the number
+        taken; for the first one of the support itself.
+    space : {"rows", "learned", "graph"}
+        Whose neighbour graph it was: that of the rows behind the encoder, of a space
+        learned from them, or the one given.
+    n_rows : int
+        Nodes of the graph: rows that differ, at most 4,096 where none was given.
+    """
+
+    n_clusters: np.ndarray
+    supports: np.ndarray
+    errors: np.ndarray
+    space: str
+    n_rows: int
+
+    def __repr__(self):
+        lines = [
+            f"{self.n_clusters[0]} clusters, by {self.n_rows} nodes ({self.space})"
+        ]
+        for number, support, error in zip(
+            self.n_clusters[:5], self.supports, self.errors, strict=False
+        ):
+            lines.append(f"  {number:<5} {support:+.4f} +- {error:.4f}")
+        return "\n".join(lines)
+
+
+def found_number(encoded, wanted, constraints, graph, rng, fit_task):
+    """The ClusterSupport of the rows of a fit.
+
+    The graph is one of neighbours of the codes. Where there is no clear sign of more
+    than one cluster in it, and the fit may learn a space, it is one of that space: a
+    structure in many columns that neighbours do not see may be seen there, and what has
+    none has none there either.
+
+    Parameters
+    ----------
+    encoded : Encoded
+    wanted : StageParameters
+    constraints : Constraints or None
+        Of the rows of `encoded`.
+    graph : CSR array or None
+        As given: then it is judged.
+    rng : RandomState
+        A copy of it is used.
+    fit_task : FitTask
+
+    Returns
+    -------
+    ClusterSupport
+    """
+    least = max(1, 0 if constraints is None else constraints.n_labels)
+    if graph is not None:
+        with_edges = np.flatnonzero(np.diff(graph.indptr))
+        return cluster_support(graph[with_edges][:, with_edges], least, GRAPH)
+    rows = encoded.directed
+    if rows is None:
+        rows = np.arange(encoded.codes.shape[0])
+    rows = rows[some_rows(len(rows), SOLVED_ROWS)]
+    some = encoded._replace(codes=encoded.codes[rows], directed=None)
+    found = cluster_support(_neighbors(some.codes), least, ROWS)
+    if found.n_clusters[0] > 1 or not _learns(wanted, found.n_rows):
+        return found
+    wanted = wanted._replace(metric_learner=_learner(wanted))
+    known, rng = of_rows(constraints, rows), copy.deepcopy(rng)
+    task = fit_task.holding()  # the fit itself warns
+    points = fit_learner(some, wanted, known, rng, task).points
+    return cluster_support(_neighbors(points), least, LEARNED)
+
+
+def _learner(wanted):
+    is_auto = isinstance(wanted.metric_learner, str)
+    return "siamese" if is_auto else wanted.metric_learner
+
+
+def _learns(wanted, n_rows):
+    """Whether a space may be learned from so many different rows."""
+    learner = wanted.metric_learner
+    if isinstance(learner, str) and learner == "auto":
+        return n_rows >= LEARNED_ROWS
+    return learner is not None and n_rows > 1
+
+
+def _neighbors(points):
+    """The graph of the criterion; of few rows, each has fewer neighbours."""
+    share = round(_NEIGHBOR_SHARE * points.shape[0])
+    return criterion_graph(points, int(np.clip(share, 2, CRITERION_NEIGHBORS)))[0]
+
+
+def cluster_support(graph, least, space):
+    r"""Compare numbers of clusters on one graph.
+
+    .. math:: S(K) = \frac{1}{w} \sum_{c=1}^{K}
+              \Big( \min_{a \subset c} \frac{w(a, c \setminus a)}{4 p_a (1 - p_a)}
+              - w(c, \bar c) \Big)
+
+    over the K clusters of the leading eigenvectors, with :math:`p_a` the share that a
+    has of the degrees inside c, and w the weight of all edges. The minimum is d / 4
+    times the normalized cut of Shi and Malik (2000, Eq. (2)), with d the degrees inside
+    c, and is sought, as there, along the second eigenvector of c. A cluster is a part
+    that is cheaper to leave than to divide (as in Oveis Gharan and Trevisan, SODA 2014,
+    who compare the conductances of both). Of something without clusters, K parts are
+    not: a chain that costs 1 to cut anywhere has S = 2 - K.
+
+    Parameters
+    ----------
+    graph : CSR array of shape (n_nodes, n_nodes), symmetric, or None
+        None: all rows are equal.
+    least : int
+        The smallest number.
+    space : str
+        What the graph is of.
+
+    Returns
+    -------
+    ClusterSupport
+        With the number of the highest support first, or a smaller one that is behind it
+        by at most half a standard error; with `least`, where that is not higher by
+        three standard errors.
+    """
+    n_rows = 1 if graph is None else graph.shape[0]
+    most = min(MOST_CLUSTERS, n_rows // _LEAST_PIECE)
+    if n_rows > LARGE_GRAPH:
+        most = min(most, LARGE_GRAPH_CLUSTERS)
+    if most <= least:
+        nothing = np.full(1, np.nan)
+        return ClusterSupport(np.array([least]), nothing, nothing, space, n_rows)
+    n_vectors = min(components_of(most), n_rows - 1)
+    same = np.random.RandomState(0)  # no part of the fit: it takes no number of its own
+    pairs = graph_eigenpairs(graph, n_vectors, "random_walk", same)
+    parts = _climbed(_Judge(graph), pairs, least, most)
+    return _ranked(parts, least, space)
+
+
+def _ranked(parts, least, space):
+    """The ClusterSupport of numbers and their parts."""
+    numbers = np.array(sorted(parts))
+    supports = np.array([parts[k].sum() for k in numbers])
+    best = numbers[supports.argmax()]
+    behind = supports.max() - supports
+    errors = np.array([_error(parts, k, best) for k in numbers])
+    first = numbers[behind <= _EVEN * errors][0]
+    if parts[first].sum() <= parts[least].sum() + _CLEAR * _error(parts, first, least):
+        first = least
+    order = np.argsort(-supports, kind="stable")
+    order = np.append(order[numbers[order] == first], order[numbers[order] != first])
+    errors = np.array([_error(parts, k, first) for k in numbers[order]])
+    errors[0] = float(np.std(parts[first]) * np.sqrt(len(parts[first])))
+    n_rows = len(parts[first])
+    return ClusterSupport(
+        numbers[order].astype(np.int64),
+        supports[order],
+        np.array(errors),
+        space,
+        n_rows,
+    )
+
+
+def _error(parts, first, second):
+    """Standard error of the difference of two sums over rows."""
+    difference = parts[first] - parts[second]
+    return float(np.std(difference) * np.sqrt(len(difference)))
+
+
+def _climbed(judge, pairs, least, most):
+    """The parts of the supports of the numbers that are looked at: {number: (n,)}."""
+    open_ones = {least, *_at_gaps(pairs.eigenvalues, least, most)}
+    parts = {}
+    while open_ones:
+        for k in sorted(open_ones):
+            parts[k] = judge.parts(_clusters(pairs, k))
+        best = sorted(parts, key=lambda k: -parts[k].sum())[:_AROUND]
+        beside = {k + step for k in best for step in (-1, 1)}
+        open_ones = {k for k in beside if least <= k <= most} - set(parts)
+    return parts
+
+
+def _at_gaps(eigenvalues, least, most):
+    """The numbers where the eigenvalues rise most, and most for so large a number.
+
+    By Weyl's law the eigenvalues of something without clusters are a power of their
+    number: their logarithms rise by a constant over k.
+    """
+    numbers, gaps = eigengaps(eigenvalues, most)
+    gaps = gaps[numbers >= least]
+    numbers = numbers[numbers >= least]
+    found = [numbers[np.argsort(-g)[:_FIRST]] for g in (gaps, gaps * numbers)]
+    return {int(k) for k in np.concatenate(found)}
+
+
+def _clusters(pairs, k):
+    """k clusters of the leading eigenvectors, as those of a map are found."""
+    n_vectors = min(components_of(k), len(pairs.eigenvalues))
+    weights = diffusion(pairs.eigenvalues[:n_vectors], "auto", k).weights
+    return quick_clusters(
+        np.ascontiguousarray(pairs.vectors[:, :n_vectors] * weights), k
+    )
+
+
+class _Judge:
+    """The support of clusterings of the same nodes; a cluster is divided once."""
+
+    def __init__(self, graph):
+        self._graph, self._divided = graph, {}
+        self._edges, self._weight = graph.tocoo(), float(graph.sum()) / 2.0
+        self._least = max(_LEAST_PIECE, _PIECE_NEIGHBORS * graph.nnz / graph.shape[0])
+
+    def parts(self, labels):
+        """What each node has of the support, (n_nodes,)."""
+        rows, columns = self._edges.coords
+        leaving = labels[rows] != labels[columns]
+        weights = self._edges.data[leaving]
+        leaving = rows[leaving]
+        parts = -np.bincount(leaving, weights, len(labels)).astype(np.float64)
+        for label in np.unique(labels):
+            members = np.flatnonzero(labels == label)
+            key = members.tobytes()
+            if key not in self._divided:
+                piece = self._graph[members][:, members]
+                self._divided[key] = dividing_costs(piece, self._least)
+            parts[members] += self._divided[key]
+        return parts / self._weight
+
+
+def dividing_costs(graph, least_piece=_LEAST_PIECE):
+    """What each node has of the cost of the cheapest cut in two.
+
+    Half of the weight of its edges across the cut that is cheapest along the second
+    eigenvector, over :math:`4 p (1 - p)` with p the share of one side.
+
+    Parameters
+    ----------
+    graph : CSR array of shape (n_nodes, n_nodes), symmetric
+    least_piece : float
+        Nodes.
+
+    Returns
+    -------
+    ndarray of shape (n_nodes,)
+        Zeros where the graph is in pieces, or has fewer nodes than `least_piece`.
+    """
+    n_nodes = graph.shape[0]
+    costs, least = np.zeros(n_nodes), min(_LEAST_SIDE, n_nodes // 4)
+    if n_nodes < least_piece:
+        return costs
+    members = connected_components(graph, directed=False)[1]
+    kept = np.flatnonzero(members == np.bincount(members).argmax())
+    if n_nodes - len(kept) >= least or len(kept) < least_piece:
+        return costs
+    graph = sparse.csr_array(graph[kept][:, kept])
+    same = np.random.RandomState(0)
+    second = graph_eigenpairs(graph, 2, "random_walk", same).vectors[:, 1]
+    order = np.argsort(second, kind="stable")
+    places = np.empty(len(order), dtype=np.int64)
+    places[order] = np.arange(len(order))
+    edges = graph.tocoo()
+    ends = places[edges.coords[0]], places[edges.coords[1]]
+    # The weight between the nodes before each place and those after it.
+    starting = np.bincount(ends[0], edges.data * np.sign(ends[1] - ends[0]))
+    cuts = np.cumsum(starting)[least - 1 : len(order) - least]
+    degrees = np.cumsum(np.asarray(graph.sum(axis=1)).ravel()[order])
+    shares = (degrees / degrees[-1])[least - 1 : len(order) - least]
+    scale = 1.0 / (4.0 * shares * (1.0 - shares))
+    cheapest = int(np.argmin(cuts * scale))
+    across = (ends[0] < cheapest + least) != (ends[1] < cheapest + least)
+    halves = 0.5 * edges.data[across] * scale[cheapest]
+    costs[kept] = np.bincount(edges.coords[0][across], halves, minlength=len(kept))
+    return costs
