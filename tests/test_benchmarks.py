@@ -266,7 +266,7 @@ def test_fidelity_goes_on_and_summarises(module, tmp_path, monkeypatch):
 
 def test_eigengap_goes_on_and_counts_what_is_right(module, tmp_path, monkeypatch):
     eigengap, path = module("eigengap"), tmp_path / "eigengap.json"
-    call = ["--results", str(path), "--data", "blobs 3", "moons", "--seeds", "1"]
+    call = ["--results", str(path), "--data", "blobs 3", "digits", "--seeds", "1"]
     few = eigengap.blobs(2, 0)
     monkeypatch.setattr(eigengap, "rows_of", lambda name, seed: few)
     assert eigengap.main(call) == 0
@@ -274,10 +274,21 @@ def test_eigengap_goes_on_and_counts_what_is_right(module, tmp_path, monkeypatch
     assert eigengap.main(call) == 0
     assert path.read_text() == written  # nothing is left to run
     runs = json.loads(written)["runs"]
-    assert [run["classes"] for run in runs] == [2, 2]
-    assert eigengap.share_right(runs) == 1.0
-    runs[0]["found"] = 3
-    assert eigengap.share_right(runs) == 0.5
+    assert [run["classes"] for run in runs] == [2, 2, 2, 2]
+    assert [run["rule"] for run in runs] == ["gap", "support"] * 2
+    for rule in eigengap.RULES:
+        assert eigengap.share_right(runs, rule) == 1.0
+        assert eigengap.times_off(runs, rule) == 1.0
+    runs[1]["found"], runs[3]["found"] = 3, 6
+    assert eigengap.share_right(runs) == 0.0
+    assert eigengap.times_off(runs) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("name", ["square", "band", "two moons", "unequal densities"])
+def test_rows_of_the_eigengap_have_their_classes(name, module):
+    X, y = module("eigengap").rows_of(name, 0)
+    assert len(X) == len(y) == 1000
+    assert len(np.unique(y)) == {"two moons": 2, "unequal densities": 3}.get(name, 1)
 
 
 @pytest.mark.parametrize("solver", ["eigsh", "lobpcg"])
