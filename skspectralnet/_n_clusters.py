@@ -170,8 +170,8 @@ def cluster_support(graph, least, space):
     -------
     ClusterSupport
         With the number of the highest support first, or a smaller one that is behind it
-        by at most half a standard error; with `least`, where that is not higher by
-        three standard errors.
+        by at most half a standard error; with the number of pieces of the graph, where
+        that is not higher by three standard errors.
     """
     n_rows = 1 if graph is None else graph.shape[0]
     most = min(MOST_CLUSTERS, n_rows // _LEAST_PIECE)
@@ -183,20 +183,32 @@ def cluster_support(graph, least, space):
     n_vectors = min(components_of(most), n_rows - 1)
     same = np.random.RandomState(0)  # no part of the fit: it takes no number of its own
     pairs = graph_eigenpairs(graph, n_vectors, "random_walk", same)
-    parts = _climbed(_Judge(graph), pairs, least, most)
-    return _ranked(parts, least, space)
+    base = int(np.clip(_n_pieces(graph), least, most))
+    parts = _climbed(_Judge(graph), pairs, {least, base}, (least, most))
+    return _ranked(parts, base, space)
 
 
-def _ranked(parts, least, space):
-    """The ClusterSupport of numbers and their parts."""
+def _n_pieces(graph):
+    """Pieces of the graph that are not some rows at the rim of another."""
+    sizes = np.bincount(connected_components(graph, directed=False)[1])
+    return np.count_nonzero(sizes >= _least_side(graph.shape[0]))
+
+
+def _least_side(n_nodes):
+    return min(_LEAST_SIDE, n_nodes // 4)
+
+
+def _ranked(parts, base, space):
+    """The ClusterSupport of numbers and their parts; more than `base` need a reason."""
     numbers = np.array(sorted(parts))
     supports = np.array([parts[k].sum() for k in numbers])
     best = numbers[supports.argmax()]
     behind = supports.max() - supports
     errors = np.array([_error(parts, k, best) for k in numbers])
     first = numbers[behind <= _EVEN * errors][0]
-    if parts[first].sum() <= parts[least].sum() + _CLEAR * _error(parts, first, least):
-        first = least
+    ahead = parts[first].sum() - parts[base].sum()
+    if ahead <= _CLEAR * _error(parts, first, base):
+        first = base
     order = np.argsort(-supports, kind="stable")
     order = np.append(order[numbers[order] == first], order[numbers[order] != first])
     errors = np.array([_error(parts, k, first) for k in numbers[order]])
@@ -217,9 +229,10 @@ def _error(parts, first, second):
     return float(np.std(difference) * np.sqrt(len(difference)))
 
 
-def _climbed(judge, pairs, least, most):
+def _climbed(judge, pairs, first, bounds):
     """The parts of the supports of the numbers that are looked at: {number: (n,)}."""
-    open_ones = {least, *_at_gaps(pairs.eigenvalues, least, most)}
+    least, most = bounds
+    open_ones = first | _at_gaps(pairs.eigenvalues, least, most)
     parts = {}
     while open_ones:
         for k in sorted(open_ones):
@@ -295,7 +308,7 @@ def dividing_costs(graph, least_piece=_LEAST_PIECE):
         Zeros where the graph is in pieces, or has fewer nodes than `least_piece`.
     """
     n_nodes = graph.shape[0]
-    costs, least = np.zeros(n_nodes), min(_LEAST_SIDE, n_nodes // 4)
+    costs, least = np.zeros(n_nodes), _least_side(n_nodes)
     if n_nodes < least_piece:
         return costs
     members = connected_components(graph, directed=False)[1]

@@ -204,3 +204,12 @@ def test_a_space_is_learned_where_the_rows_show_one_cluster(rng):
     model = SpectralNetClustering("auto", random_state=0).fit(X)
     assert model.n_clusters_support_.space == "learned"
     assert model.n_clusters_ == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pieces_are_divided_for_a_reason_alone(seed):
+    X = make_moons(1000, noise=0.05, random_state=seed)[0]
+    found = support_of(X)
+    assert found.n_clusters[0] == 2
+    if found.supports[0] < found.supports.max():  # a thin place in one of the moons
+        assert found.supports.max() - found.supports[0] <= 3 * found.errors.max()
