@@ -89,6 +89,7 @@ bench: $(READY) ## the benchmarks of this package alone, into benchmarks/results
 	$(RUN) benchmarks/assignment.py
 	$(RUN) benchmarks/mnist.py
 	$(RUN) benchmarks/supervised.py
+	$(RUN) benchmarks/merge.py
 	$(RUN) benchmarks/neighbors.py
 	$(RUN) benchmarks/small.py
 	$(RUN) benchmarks/eigengap.py

@@ -6,6 +6,7 @@ ORDER = [
     "plot_new_rows.py",
     "plot_pipeline_grid_search.py",
     "plot_eigengap.py",
+    "plot_merge.py",
     "plot_few_labels.py",
     "plot_text.py",
     "plot_swiss_roll.py",

@@ -21,9 +21,9 @@ DOCS = Path(__file__).resolve().parent
 BENCHMARKS = DOCS.parent / "benchmarks"
 GENERATED = DOCS / "_generated"
 NAMES = (
-    *("assignment", "eigengap", "eigensolvers", "fidelity", "footprint", "mnist"),
-    *("mnist_peer", "more_shapes", "neighbors", "neighbors_large", "orthonorm"),
-    *("peers", "quality"),
+    *("assignment", "eigengap", "eigensolvers", "fidelity", "footprint", "merge"),
+    *("mnist", "mnist_peer", "more_shapes", "neighbors", "neighbors_large"),
+    *("orthonorm", "peers", "quality"),
     *("roofline", "scale", "score", "shapes", "siamese", "small", "supervised"),
 )
 STYLE = {"svg.hashsalt": "skspectralnet", "font.size": 12, "axes.grid": True}

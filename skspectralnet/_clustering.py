@@ -1,5 +1,8 @@
 """SpectralNetClustering."""
 
+import sys
+from typing import NamedTuple
+
 import numpy as np
 from sklearn.base import ClusterMixin
 from sklearn.utils import check_random_state
@@ -20,8 +23,15 @@ from skspectralnet._calls import guarded
 from skspectralnet._constraints import known_pairs
 from skspectralnet._defaults import AUTO_WIDTH, components_of
 from skspectralnet._drift import Landmarks, draw_reference
-from skspectralnet._graph import modularity
+from skspectralnet._graph import checked_graph, cluster_weights, modularity
 from skspectralnet._guards import lone_column_notice, pieces_notice, simpler_notice
+from skspectralnet._hierarchy import (
+    Gaps,
+    Labelled,
+    hierarchy,
+    is_of,
+    merged_model,
+)
 from skspectralnet._plan import Components
 from skspectralnet._rows import (
     in_memory,
@@ -29,17 +39,19 @@ from skspectralnet._rows import (
     standard_points,
     validate_rows,
 )
-from skspectralnet._selection import criterion_graph, some_rows
+from skspectralnet._selection import CRITERION_ROWS, criterion_graph, some_rows
+from skspectralnet._summary import Wanted, closing_line, summary
 from skspectralnet._validation import StrOptions, at_least
 
-# Rows whose neighbours are looked at for a warning.
-_GUARD_ROWS = 2048
+# Rows whose neighbours are looked at for a warning, and for which clusters are near:
+# for these more where there are many clusters.
+_GUARD_ROWS, _ROWS_PER_CLUSTER = 2048, 50
 
 
 def _assigns_by(model, kind, how):
     """Whether the clusters of the fit are of a kind; before it, those asked for."""
     if hasattr(model, "_assignment"):
-        return isinstance(model._assignment, kind)
+        return is_of(model._assignment, kind)
     return model.assign_labels == how
 
 
@@ -66,6 +78,69 @@ def _landmarks(X, found):
     rng = np.random.RandomState(0)  # no part of the fit: it takes no number of its own
     rows = in_memory(X, draw_reference(X, found.learned, rng))
     return Landmarks.fit(found.stages.given(rows), rng)
+
+
+class _Nearby(NamedTuple):
+    """The neighbour graph of some of the rows learned from."""
+
+    graph: object  # CSR array, or None where all rows are equal
+    rows: object  # their numbers among the rows learned from, or a slice
+    nodes: np.ndarray  # the places in `rows` of the nodes
+
+    @classmethod
+    def of(cls, encoded, most):
+        """That of at most so many rows, behind the encoder."""
+        rows = some_rows(encoded.codes.shape[0], most)
+        graph, nodes, _ = criterion_graph(encoded.codes[rows])
+        return cls(graph, rows, nodes)
+
+
+def _warn_of_doubts(model, encoded, nearby, known, fit_task):
+    """One warning where the neighbours of the rows are not what clusters need."""
+    told = encoded.X[nearby.rows]
+    names = getattr(model, "feature_names_in_", np.arange(told.shape[1]))
+    if nearby.graph is None:
+        return
+    notices = [
+        pieces_notice(nearby.graph, model.n_clusters_, told[nearby.nodes], names),
+        lone_column_notice(told, names),
+    ]
+    if not known and not any(notices):
+        points = standard_points(encoded.codes[nearby.rows], AUTO_WIDTH)[nearby.nodes]
+        labels = model._clusters(told[nearby.nodes])
+        notices.append(simpler_notice(nearby.graph, labels, points))
+    found = [notice for notice in notices if notice]
+    if found:
+        fit_task.warn(" ".join(found), UserWarning)
+
+
+def _merges(model, encoded, nearby, constraints, edges=None):
+    """The Hierarchy of the clusters of a fit, by given edges or those nearby."""
+    n_clusters = model.n_clusters_
+    most = min(_ROWS_PER_CLUSTER * n_clusters, CRITERION_ROWS)
+    if most > _GUARD_ROWS:
+        nearby = _Nearby.of(encoded, most)
+    clusters = model._clusters(encoded.X[nearby.rows])
+    if edges is None and nearby.graph is None:
+        edges = np.zeros((n_clusters, n_clusters))
+    elif edges is None:
+        own = clusters[nearby.nodes]
+        edges = cluster_weights(nearby.graph, own, n_clusters).toarray()
+    gaps = Gaps.of(encoded.codes[nearby.rows], clusters, model._counts)
+    numbers = np.empty(0, dtype=np.int64)
+    if constraints is not None:
+        numbers = np.unique(constraints.labels[constraints.labels >= 0])
+    labelled = Labelled.of(model.classes_, model._counts, numbers)
+    return hierarchy(edges, gaps, labelled)
+
+
+def _check_number(n_labels, n_clusters):
+    if n_labels > n_clusters:
+        raise ValueError(
+            f"partial_labels has {n_labels} different labels, more than "
+            f"n_clusters={n_clusters}: expected a cluster for each. Raise "
+            "n_clusters, and use -1 where the label is unknown."
+        )
 
 
 class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
@@ -232,7 +307,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     n_init : int, default=10
         Starts of k-means, or of the mixture, each from a k-means of its own.
     verbose : int, default=0
-        Above 0, a progress bar on the standard error.
+        Above 0, progress bars on the standard error, and at the end a line with the
+        clusters found, the last of `summary`.
     device : str, default="auto"
         ``"auto"`` (CUDA where torch sees it, else the CPU), ``"cpu"``, ``"cuda:1"``
         and so on. A model fitted on one device predicts on any other: the learned
@@ -266,6 +342,11 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         number taken (`errors`). `space` says whose graph it was, ``"rows"``,
         ``"learned"`` or ``"graph"``, and `n_rows` how many nodes it had. See
         :ref:`number-of-clusters`.
+    hierarchy_ : Hierarchy
+        The merges of the clusters by which `merge` finds fewer (:ref:`layers`): the two
+        `children` of each, its `distances`, ascending from 0 to 1, where nothing joins
+        them, and ``linkage()``, an array that the functions of
+        :mod:`scipy.cluster.hierarchy` take.
     inertia_ : float
         Sum of squared distances of the rows learned from to their centre in the
         embedding. Only with ``assign_labels="kmeans"``.
@@ -470,7 +551,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         X = validate_rows(self, X, reset=True)
         constraints = known_pairs(X.shape[0], **known)
         if constraints is not None and self.n_clusters != "auto":
-            self._check_number(constraints.n_labels)
+            _check_number(constraints.n_labels, self.n_clusters)
         rng = check_random_state(self.random_state)
         found = self._spectral(X, graph, constraints, rng, fit_task)
         with fit_task.stage("clusters"):
@@ -489,29 +570,18 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             self.inertia_ = assignment.inertia
         self._landmarks = landmarks
         self._counts = self._count(found, clusters)
+        nearby = _Nearby.of(found.encoded, _GUARD_ROWS)
+        edges = None
         if graph is None:
-            self._warn_of_doubts(found.encoded, constraints is not None, fit_task)
+            known = constraints is not None
+            _warn_of_doubts(self, found.encoded, nearby, known, fit_task)
+        else:
+            graph = checked_graph(graph, len(clusters))
+            edges = cluster_weights(graph, clusters, self.n_clusters_).toarray()
+        self.hierarchy_ = _merges(self, found.encoded, nearby, constraints, edges)
         self._n_fitted = len(clusters)  # those without a part in the fit as well
-
-    def _warn_of_doubts(self, encoded, known, fit_task):
-        """One warning where the neighbours of the rows are not what clusters need."""
-        rows = some_rows(encoded.codes.shape[0], _GUARD_ROWS)
-        told, codes = encoded.X[rows], encoded.codes[rows]
-        names = getattr(self, "feature_names_in_", np.arange(told.shape[1]))
-        graph, nodes, _ = criterion_graph(codes)
-        if graph is None:
-            return
-        notices = [
-            pieces_notice(graph, self.n_clusters_, told[nodes], names),
-            lone_column_notice(told, names),
-        ]
-        if not known and not any(notices):
-            points = standard_points(codes, AUTO_WIDTH)[nodes]
-            labels = self._clusters(told[nodes])
-            notices.append(simpler_notice(graph, labels, points))
-        found = [notice for notice in notices if notice]
-        if found:
-            fit_task.warn(" ".join(found), UserWarning)
+        if self.verbose:
+            print(closing_line(X, clusters, self.n_clusters_), file=sys.stderr)
 
     def _clusters_to_compare(self, Z, kept):
         """Clusters of an embedding, as `assign_labels` says."""
@@ -612,14 +682,6 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             clusters = clusters[found.learned]
         return np.bincount(clusters, minlength=self.n_clusters_)
 
-    def _check_number(self, n_labels):
-        if n_labels > self.n_clusters:
-            raise ValueError(
-                f"partial_labels has {n_labels} different labels, more than "
-                f"n_clusters={self.n_clusters}: expected a cluster for each. Raise "
-                "n_clusters, and use -1 where the label is unknown."
-            )
-
     @guarded
     def predict(self, X):
         """Label each row by its place in the embedding.
@@ -704,3 +766,80 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         X = in_memory(X, some_rows(n_samples))
         graph, rows, _ = criterion_graph(X)
         return 0.0 if graph is None else modularity(graph, self._clusters(X)[rows])
+
+    @guarded
+    def summary(self, X, *, n_exemplars=3, n_columns=3, n_doubtful=10, restarts=0):
+        """What the model has found, in some rows: those of `fit`, or new ones.
+
+        The model keeps no rows, so they are given again.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The rows that are counted and looked at; sparse ones stay sparse.
+        n_exemplars, n_columns : int, default=3
+            Rows, and columns, that are named for each cluster.
+        n_doubtful : int, default=10
+            Rows near a border between clusters that are named.
+        restarts : int, default=0
+            Fits of clones to X, with other random states, whose labels are compared
+            with those of this model. Each costs what `fit` does, and is given neither
+            labels, links nor a graph.
+
+        Returns
+        -------
+        summary : Summary
+            Its text is a table, in a notebook as well. In its fields, `to_dict` and
+            `to_frame` are: sizes, the purity of the neighbours, exemplars, the columns
+            that tell each cluster apart, doubtful rows, numbers of clusters with large
+            eigengaps and the agreement with the other fits.
+
+        Raises
+        ------
+        NotFittedError
+            If the model is not fitted.
+        ValueError, TypeError
+            If X or one of the numbers cannot be used.
+        """
+        check_is_fitted(self)
+        wanted = Wanted(n_exemplars, n_columns, n_doubtful, restarts)
+        X = validate_rows(self, X, reset=False)
+        return summary(self, X, self._embed(X), wanted)
+
+    @guarded
+    def merge(self, n_clusters):
+        """Fewer clusters, each a union of those of this model, without a new fit.
+
+        Those are merged, two at a time, between which there are many edges of the
+        neighbour graph, compared with labels at random, small ones first; and where
+        there are none those that are near behind the encoder: see :ref:`layers`.
+
+        Parameters
+        ----------
+        n_clusters : int
+            From 1 to `n_clusters_`.
+
+        Returns
+        -------
+        model : SpectralNetClustering
+            A new model with the same map, and `n_clusters` as its parameter; this one
+            stays as it is. A row of cluster c here is always in the cluster there that
+            holds c. `predict`, `score`, `summary`, `merge` and, where this model has
+            them, `predict_proba` and `partial_fit` are those of the merged clusters:
+            a probability is that of the likeliest part, over the sum of these;
+            `cluster_centers_` are the means of the parts by their rows, but a row
+            belongs to the centre of the part that is nearest. There is no `inertia_`.
+
+            A cluster with a number of `partial_labels` keeps it, of several such that
+            are merged the one of the largest; others have the least numbers that are
+            no label, the largest cluster first.
+
+        Raises
+        ------
+        NotFittedError
+            If the model is not fitted.
+        ValueError
+            If there are not so many clusters.
+        """
+        check_is_fitted(self)
+        return merged_model(self, n_clusters)

@@ -508,3 +508,25 @@ def _cut_parts(graph, labels):
     same, total = labels[rows] == labels[columns], degrees.sum()
     inside = np.bincount(rows[same], coo.data[same], minlength=len(labels)) / total
     return inside, np.bincount(labels, degrees) / total, degrees / total
+
+
+def cluster_weights(graph, labels, n_clusters):
+    """The weight that lies inside each cluster and between each two of them.
+
+    Parameters
+    ----------
+    graph : CSR array of shape (n_samples, n_samples), symmetric
+    labels : ndarray of int of shape (n_samples,)
+    n_clusters : int
+        Above every label; some may have no rows.
+
+    Returns
+    -------
+    CSR array of shape (n_clusters, n_clusters), symmetric
+        On the diagonal an edge counts twice, once for each end: the sum of a row is
+        that of the degrees of the cluster.
+    """
+    shape = (len(labels), n_clusters)
+    ends = np.arange(len(labels) + 1)
+    member = sparse.csr_array((np.ones(len(labels)), labels, ends), shape=shape)
+    return sparse.csr_array(member.T @ graph @ member)

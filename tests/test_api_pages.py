@@ -42,7 +42,7 @@ def test_every_public_name_has_a_page():
     public += [f"inspection.{name}" for name in inspection.__all__]
     modules = {"metrics", "inspection"}
     assert sorted(set(listed)) == sorted(set(public) - modules)
-    assert len(CLASSES) == 10
+    assert len(CLASSES) == 11
 
 
 @each_class
@@ -84,6 +84,7 @@ def test_what_a_user_calls_is_described_in_words_of_this_package(cls):
     """Their docstrings in scikit-learn tell of versions or of other arguments."""
     own = {"fit", "fit_predict", "fit_transform", "set_output", "set_params", "plot"}
     own |= {"inverse_transform", "partial_fit", "predict", "predict_proba", "score"}
+    own |= {"merge", "summary"}
     for name in own & {*public_methods(cls)}:
         assert getattr(cls, name).__module__.startswith("skspectralnet."), name
 

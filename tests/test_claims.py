@@ -293,6 +293,31 @@ def busy_machine_on_mnist():
     return busy == {"no metric learner", "paper", "unseen rows, autoencoder"}
 
 
+# --- docs/guide/summary.rst
+
+SUMMARY = "docs/guide/summary.rst"
+
+
+@claim(SUMMARY, "It takes milliseconds.")
+def merges_are_quick():
+    return max(values("merge", "cpu_merge")) < 0.1
+
+
+@claim(
+    SUMMARY, "On each of the four the mean cut after ``merge(8)`` is at most 1.05 times"
+)
+def merges_cut_as_well_as_fits():
+    sets = names("merge", "data")
+    cuts = {
+        data: [
+            mean(values("merge", f"cut_{way}", data=data)) for way in ("merge", "fresh")
+        ]
+        for data in sets
+    }
+    enough = all(len(values("merge", "seed", data=data)) == 5 for data in sets)
+    return len(sets) == 4 and enough and all(a <= 1.05 * b for a, b in cuts.values())
+
+
 # --- docs/guide/method.rst
 
 METHOD = "docs/guide/method.rst"

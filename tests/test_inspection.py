@@ -40,6 +40,7 @@ from skspectralnet._eigen import eigengaps
 from skspectralnet._selection import Selection
 from skspectralnet.inspection import (
     AffinityDisplay,
+    DendrogramDisplay,
     EigenvaluesDisplay,
     EmbeddingDisplay,
     LossCurvesDisplay,
@@ -515,6 +516,8 @@ def test_parameters_set_after_the_fit_change_no_picture(
     model = gaussian_model(neighbors_in, global_random_seed)
     changed = deepcopy(model).set_params(**params)
     for display in DISPLAYS:
+        if display is DendrogramDisplay and not hasattr(model, "hierarchy_"):
+            continue
         figures = [
             drawn(display, m, X, ax=new_axes()).figure_ for m in (model, changed)
         ]
@@ -753,6 +756,57 @@ def test_purity_of_chosen_rows(global_random_seed, new_axes):
     assert_allclose(display.at_random, (sizes - 1) / 29)
 
 
+# --- merges
+
+
+def test_brackets_by_hand(new_axes):
+    # 0 and 2 are merged at .2, 1 and 3 at .4, both at .9: 0, 2, 1, 3 from the left.
+    linkage = [[0, 2, 0.2, 2], [1, 3, 0.4, 2], [4, 5, 0.9, 4]]
+    display = DendrogramDisplay(linkage=linkage, clusters=list("abcd"), n_groups=2)
+    display.plot(new_axes())
+    assert display.order_.tolist() == ["a", "c", "b", "d"]
+    assert [t.get_text() for t in display.ax_.get_xticklabels()] == list("acbd")
+    expected = [
+        [[0, 0], [0, 0.2], [1, 0.2], [1, 0]],
+        [[2, 0], [2, 0.4], [3, 0.4], [3, 0]],
+        [[0.5, 0.2], [0.5, 0.9], [2.5, 0.9], [2.5, 0.4]],
+    ]
+    for found, corners in zip(display.merges_.get_segments(), expected, strict=True):
+        assert_allclose(found, corners)
+    colors = [to_rgba(c) for c in ("C0", "C1", "black")]
+    assert_array_equal(display.merges_.get_colors(), colors)
+    assert_allclose(display.cut_.get_ydata(), (0.4 + 0.9) / 2)
+    alike = DendrogramDisplay(linkage=linkage, clusters=list("abcd")).plot(new_axes())
+    assert_array_equal(alike.merges_.get_colors(), [to_rgba("C0")] * 3)
+    assert alike.cut_ is None
+
+
+def test_colours_are_those_of_the_merged_model(global_random_seed, new_axes):
+    model = clustering(global_random_seed, 8)
+    for n_groups in range(1, 9):
+        ax = new_axes()
+        display = DendrogramDisplay.from_estimator(model, n_groups=n_groups, ax=ax)
+        merged = model.merge(n_groups)
+        group = dict(zip(model.labels_, merged.labels_, strict=True))
+        n_made = 8 - n_groups
+        colors = [tuple(c) for c in display.merges_.get_colors()]
+        assert colors[n_made:] == [to_rgba("black")] * (n_groups - 1)
+        color_of = {}
+        for segment, color in zip(
+            display.merges_.get_segments()[:n_made], colors[:n_made], strict=True
+        ):
+            below = display.order_[int(np.ceil(segment[0, 0]))]
+            assert color_of.setdefault(group[below], color) == color
+        assert len(set(color_of.values())) == len(color_of)
+
+
+def test_a_tree_needs_clusters(global_random_seed):
+    with pytest.raises(ValueError, match="SpectralNetEmbedding has no clusters"):
+        DendrogramDisplay.from_estimator(embedding(global_random_seed))
+    with pytest.raises(ValueError, match="two clusters or more; got n_clusters_=1"):
+        DendrogramDisplay.from_estimator(clustering(global_random_seed).merge(1))
+
+
 # --- what all displays have in common
 
 each = pytest.mark.parametrize("display", DISPLAYS, ids=lambda d: d.__name__)
@@ -917,6 +971,9 @@ def test_bad_axes_are_refused(display, global_random_seed, new_axes):
         (AffinityDisplay, {"n_rows": 1}, ValueError, "n_rows .* at least 2; got 1"),
         (AffinityDisplay, {"n_rows": "all"}, ValueError, "got 'all'"),
         (AffinityDisplay, {"graph": np.ones((3, 3))}, ValueError, "90 rows"),
+        (DendrogramDisplay, {"n_groups": 0}, ValueError, "from 1 to 3.* got 0"),
+        (DendrogramDisplay, {"n_groups": 4}, ValueError, "got 4"),
+        (DendrogramDisplay, {"n_groups": "all"}, ValueError, "got 'all'"),
         (NeighborPurityDisplay, {"n_rows": 2.0}, ValueError, "got 2.0"),
         (NeighborPurityDisplay, {"n_neighbors": 0}, ValueError, "from 1 to 89"),
         (NeighborPurityDisplay, {"n_neighbors": 90}, ValueError, "got 90"),

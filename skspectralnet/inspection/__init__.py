@@ -1,6 +1,7 @@
 """Displays of fitted models, as in scikit-learn. They need matplotlib."""
 
 from skspectralnet.inspection._affinity import AffinityDisplay
+from skspectralnet.inspection._dendrogram import DendrogramDisplay
 from skspectralnet.inspection._eigenvalues import EigenvaluesDisplay
 from skspectralnet.inspection._embedding import EmbeddingDisplay
 from skspectralnet.inspection._loss_curves import LossCurvesDisplay
@@ -9,6 +10,7 @@ from skspectralnet.inspection._selection import SelectionDisplay
 
 __all__ = [
     "AffinityDisplay",
+    "DendrogramDisplay",
     "EigenvaluesDisplay",
     "EmbeddingDisplay",
     "LossCurvesDisplay",
