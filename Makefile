@@ -85,6 +85,7 @@ bench: $(READY) ## the benchmarks of this package alone, into benchmarks/results
 	$(RUN) benchmarks/shapes.py
 	$(RUN) benchmarks/more_shapes.py
 	$(RUN) benchmarks/score.py
+	$(RUN) benchmarks/how_sure.py
 	$(RUN) benchmarks/orthonorm.py
 	$(RUN) benchmarks/assignment.py
 	$(RUN) benchmarks/mnist.py

@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.mixture import GaussianMixture
 
 # Added to every variance of a mixture, as a share of the largest variance of a
@@ -18,6 +19,8 @@ from sklearn.mixture import GaussianMixture
 _VARIANCE_FLOOR = 0.05
 # Differences of log-probabilities that rounding can make.
 _LOG_TIE = 1e-9
+# Median of squared distances to the nearest cluster, as a share of the mean to all.
+_LEAST_SPREAD = 1e-6
 # Starts of k-means for clusters that are only compared.
 _QUICK_STARTS = 3
 
@@ -155,6 +158,32 @@ class Centers:
             Z, self.centers.astype(Z.dtype, copy=False), metric="euclidean"
         ).astype(np.int64)
 
+    def log_strengths(self, Z, scale):
+        r"""Logarithm of the strength of each cluster at each row.
+
+        :math:`-\log(1 + d_j^2 / s^2)`, :math:`d_j^2` the *squared* distance to a
+        centre.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_samples, n_components)
+        scale : float
+            The :math:`s^2`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_clusters), float64
+        """
+        return -np.log1p(self._squares(Z) / scale)
+
+    def spread(self, Z):
+        """The median *squared* distance of rows to their centre; never 0."""
+        return _median_of_least(self._squares(Z))
+
+    def _squares(self, Z):
+        centers = self.centers.astype(np.float64, copy=False)
+        return euclidean_distances(Z.astype(np.float64), centers, squared=True)
+
 
 @dataclass(frozen=True, eq=False)
 class Rotation:
@@ -214,6 +243,33 @@ class Rotation:
         largest = turned.max(axis=1, keepdims=True)
         return (turned >= (1.0 - tie) * largest).argmax(axis=1)
 
+    def log_strengths(self, Z, scale):
+        r"""Logarithm of the strength of each cluster at each row.
+
+        :math:`-\log(1 + d_j^2 / s^2)`, :math:`d_j^2 = |z|^2 - (z \cdot r_j)^2` the
+        *squared* distance of the row from the axis of the cluster.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_samples, n_components)
+        scale : float
+            The :math:`s^2`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_clusters), float64
+        """
+        return -np.log1p(self._squares(Z) / scale)
+
+    def spread(self, Z):
+        """The median *squared* distance of rows from their axis; never 0."""
+        return _median_of_least(self._squares(Z))
+
+    def _squares(self, Z):
+        leading = Z[:, : len(self.rotation)].astype(np.float64)
+        lengths = np.sum(leading**2, axis=1, keepdims=True)
+        return np.maximum(lengths - (leading @ self.rotation) ** 2, 0.0)
+
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
@@ -270,6 +326,22 @@ class Mixture:
         ndarray of shape (n_samples, n_clusters), float64
             Rows sum to 1.
         """
+        shares = np.exp(self.log_strengths(Z))
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    def log_strengths(self, Z, scale=1.0):
+        """Logarithm of the probability of each cluster less that of the largest.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_samples, n_components)
+        scale : Ignored
+            Gaussians have their own.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_clusters), float64
+        """
         logs = np.empty((len(Z), len(self.centers)))
         for j, (center, factor) in enumerate(
             zip(self.centers, self.factors, strict=True)
@@ -279,8 +351,11 @@ class Mixture:
             logs[:, j] = self.log_weights[j] + log_det - 0.5 * (scaled**2).sum(axis=1)
         logs -= logs.max(axis=1, keepdims=True)
         logs[logs > -_LOG_TIE] = 0.0
-        shares = np.exp(logs)
-        return shares / shares.sum(axis=1, keepdims=True)
+        return logs
+
+    def spread(self, Z):
+        """One: the Gaussians have their own scales."""
+        return 1.0
 
     def labels(self, Z):
         """Index of the most probable cluster of each row.
@@ -349,6 +424,12 @@ def _warn_of_lost(lost, n_classes):
             ConvergenceWarning,
             stacklevel=3,
         )
+
+
+def _median_of_least(squares):
+    """The median over rows of the least squared distance; of points, a small one."""
+    least = float(np.median(squares.min(axis=1)))
+    return max(least, _LEAST_SPREAD * float(squares.mean())) or 1.0
 
 
 def _by_size(assignment, Z):

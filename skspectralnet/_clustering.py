@@ -1,7 +1,6 @@
 """SpectralNetClustering."""
 
 import sys
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import ClusterMixin
@@ -12,7 +11,6 @@ from sklearn.utils.validation import check_is_fitted
 from skspectralnet._alignment import Kept
 from skspectralnet._assignment import (
     Centers,
-    Mixture,
     Named,
     fit_assignment,
     named_after,
@@ -21,31 +19,27 @@ from skspectralnet._assignment import (
 from skspectralnet._base import BaseSpectralNet, uncounted
 from skspectralnet._calls import guarded
 from skspectralnet._constraints import known_pairs
-from skspectralnet._defaults import AUTO_WIDTH, components_of
-from skspectralnet._drift import Landmarks, draw_reference
-from skspectralnet._graph import checked_graph, cluster_weights, modularity
-from skspectralnet._guards import lone_column_notice, pieces_notice, simpler_notice
-from skspectralnet._hierarchy import (
-    Gaps,
-    Labelled,
-    hierarchy,
-    is_of,
-    merged_model,
+from skspectralnet._defaults import components_of
+from skspectralnet._findings import (
+    Clusters,
+    Nearby,
+    doubts_of,
+    edges_between,
+    in_blocks,
+    merges_of,
+    scores_of,
+    sharpness_of,
+    typicality_of,
 )
+from skspectralnet._graph import modularity
+from skspectralnet._hierarchy import is_of, merged_model
 from skspectralnet._plan import Components
-from skspectralnet._rows import (
-    in_memory,
-    row_blocks,
-    standard_points,
-    validate_rows,
-)
-from skspectralnet._selection import CRITERION_ROWS, criterion_graph, some_rows
+from skspectralnet._probability import LEAST_ROWS
+from skspectralnet._rows import in_memory, validate_rows
+from skspectralnet._selection import criterion_graph, some_rows
 from skspectralnet._summary import Wanted, closing_line, summary
-from skspectralnet._validation import StrOptions, at_least
-
-# Rows whose neighbours are looked at for a warning, and for which clusters are near:
-# for these more where there are many clusters.
-_GUARD_ROWS, _ROWS_PER_CLUSTER = 2048, 50
+from skspectralnet._typicality import offset_of
+from skspectralnet._validation import StrOptions, at_least, share_up_to
 
 
 def _assigns_by(model, kind, how):
@@ -53,12 +47,6 @@ def _assigns_by(model, kind, how):
     if hasattr(model, "_assignment"):
         return is_of(model._assignment, kind)
     return model.assign_labels == how
-
-
-def _has_probabilities(model):
-    if not _assigns_by(model, Mixture, "mixture"):
-        raise AttributeError("predict_proba needs a fit with assign_labels='mixture'.")
-    return True
 
 
 def _has_centers(model):
@@ -69,69 +57,33 @@ def _has_centers(model):
     return True
 
 
-def _landmarks(X, found):
-    """Where the rows learned from lie, as they were given, before any stage.
-
-    The stages have seen these rows: a space learned from them places them closer to
-    each other than new rows of the same kind, which would look like a change.
-    """
-    rng = np.random.RandomState(0)  # no part of the fit: it takes no number of its own
-    rows = in_memory(X, draw_reference(X, found.learned, rng))
-    return Landmarks.fit(found.stages.given(rows), rng)
-
-
-class _Nearby(NamedTuple):
-    """The neighbour graph of some of the rows learned from."""
-
-    graph: object  # CSR array, or None where all rows are equal
-    rows: object  # their numbers among the rows learned from, or a slice
-    nodes: np.ndarray  # the places in `rows` of the nodes
-
-    @classmethod
-    def of(cls, encoded, most):
-        """That of at most so many rows, behind the encoder."""
-        rows = some_rows(encoded.codes.shape[0], most)
-        graph, nodes, _ = criterion_graph(encoded.codes[rows])
-        return cls(graph, rows, nodes)
+def _has_probabilities(model):
+    """Before a fit, and where that found how sharp they are."""
+    if getattr(model, "_sharpness", True) is None:
+        raise AttributeError(
+            f"predict_proba needs {LEAST_ROWS} rows of the fit for each cluster: of "
+            f"the {model._n_fitted} there are too few to tell how sure a label is."
+        )
+    return True
 
 
-def _warn_of_doubts(model, encoded, nearby, known, fit_task):
-    """One warning where the neighbours of the rows are not what clusters need."""
-    told = encoded.X[nearby.rows]
-    names = getattr(model, "feature_names_in_", np.arange(told.shape[1]))
-    if nearby.graph is None:
-        return
-    notices = [
-        pieces_notice(nearby.graph, model.n_clusters_, told[nearby.nodes], names),
-        lone_column_notice(told, names),
-    ]
-    if not known and not any(notices):
-        points = standard_points(encoded.codes[nearby.rows], AUTO_WIDTH)[nearby.nodes]
-        labels = model._clusters(told[nearby.nodes])
-        notices.append(simpler_notice(nearby.graph, labels, points))
-    found = [notice for notice in notices if notice]
-    if found:
-        fit_task.warn(" ".join(found), UserWarning)
+def _counted(model, found, clusters):
+    """Rows of each cluster, those without a part in the fit left out."""
+    if model.subsample is None or model.subsample >= len(clusters):
+        clusters = clusters[found.learned]
+    return np.bincount(clusters, minlength=model.n_clusters_)
 
 
-def _merges(model, encoded, nearby, constraints, edges=None):
-    """The Hierarchy of the clusters of a fit, by given edges or those nearby."""
-    n_clusters = model.n_clusters_
-    most = min(_ROWS_PER_CLUSTER * n_clusters, CRITERION_ROWS)
-    if most > _GUARD_ROWS:
-        nearby = _Nearby.of(encoded, most)
-    clusters = model._clusters(encoded.X[nearby.rows])
-    if edges is None and nearby.graph is None:
-        edges = np.zeros((n_clusters, n_clusters))
-    elif edges is None:
-        own = clusters[nearby.nodes]
-        edges = cluster_weights(nearby.graph, own, n_clusters).toarray()
-    gaps = Gaps.of(encoded.codes[nearby.rows], clusters, model._counts)
-    numbers = np.empty(0, dtype=np.int64)
-    if constraints is not None:
-        numbers = np.unique(constraints.labels[constraints.labels >= 0])
-    labelled = Labelled.of(model.classes_, model._counts, numbers)
-    return hierarchy(edges, gaps, labelled)
+def _inside(model, X):
+    """Which of the validated rows are no outliers of a fit."""
+    if not hasattr(model, "offset_"):
+        return np.ones(X.shape[0], dtype=bool)
+    return scores_of(model._typicality, X, model._stages) >= model.offset_
+
+
+def _named(names, clusters, inside):
+    """The labels of rows in clusters, -1 of those outside."""
+    return np.where(inside, names[clusters], -1)
 
 
 def _check_number(n_labels, n_clusters):
@@ -303,7 +255,11 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
           components that have not vanished;
         - ``"mixture"``: the most probable of Gaussians with covariances of their own,
           to each variance a twentieth of the largest variance of a component added.
-          Has `predict_proba`.
+    contamination : float in (0, 0.5], default=None
+        Share of the rows of `fit` that are outliers. Those, and new rows, get the label
+        -1 where `score_samples` is below `offset_`, the score that this share of the
+        rows learned from is below. The map and the clusters are what they are without
+        it. None: each row gets the label of a cluster, however far it lies.
     n_init : int, default=10
         Starts of k-means, or of the mixture, each from a k-means of its own.
     verbose : int, default=0
@@ -322,15 +278,16 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     labels_ : ndarray of shape (n_samples,), int64
         Cluster of each row of `fit`, from 0, the largest cluster first (by the rows
         learned from); what `predict` gives for the same rows. With `partial_labels`
-        the numbers given, see `classes_`.
+        the numbers given, see `classes_`. With `contamination` -1 for outliers, rows
+        with a label among them.
     n_clusters_ : int
         Clusters found: fewer than `n_clusters`, with a warning, where the rows have
         too few distinct embeddings or a cluster is left without rows.
     classes_ : ndarray of shape (`n_clusters_`,), int64
-        The numbers in `labels_`, ascending: ``classes_[i]`` is the cluster of row i of
-        `cluster_centers_` and of column i of `predict_proba`. Clusters that were
-        matched with a partial label have its number, others the least numbers that are
-        no label: 0, 1, 2 and so on where there are none.
+        The numbers in `labels_`, ascending, without -1: ``classes_[i]`` is the cluster
+        of row i of `cluster_centers_` and of column i of `predict_proba`. Clusters that
+        were matched with a partial label have its number, others the least numbers that
+        are no label: 0, 1, 2 and so on where there are none.
     cluster_centers_ : ndarray of shape (`n_clusters_`, n_components)
         Centres in the embedding, the space of `transform`: of k-means, of the
         Gaussians, or the means of the clusters of ``"cluster_qr"``.
@@ -350,6 +307,12 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     inertia_ : float
         Sum of squared distances of the rows learned from to their centre in the
         embedding. Only with ``assign_labels="kmeans"``.
+    offset_ : float
+        Only with `contamination`: the least `score_samples` of a row that is no
+        outlier, half way between the scores of two rows of `fit`.
+    outlier_share_ : float
+        Only with `contamination`: the share of -1 in `labels_`. It is less than asked
+        for where rows with the same score would be parted.
     drift_ : float
         After `partial_fit`: the share of the rows of its last batch that lie outside
         of where 99 % of the rows of the fit lay, as they were given (with
@@ -441,6 +404,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         **BaseSpectralNet._parameter_constraints,
         "n_clusters": [at_least(1), StrOptions({"auto"})],
         "assign_labels": [StrOptions({"kmeans", "cluster_qr", "mixture"})],
+        "contamination": [share_up_to(0.5), None],
         "n_init": [at_least(1)],
     }
 
@@ -474,6 +438,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         early_stopping=True,
         validation_fraction=0.1,
         assign_labels="kmeans",
+        contamination=None,
         n_init=10,
         verbose=0,
         device="auto",
@@ -509,6 +474,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         self.random_state = random_state
         self.n_clusters = n_clusters
         self.assign_labels = assign_labels
+        self.contamination = contamination
         self.n_init = n_init
 
     def __sklearn_tags__(self):
@@ -557,31 +523,39 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         with fit_task.stage("clusters"):
             assignment, names = self._find_clusters(found, constraints, rng)
             clusters = assignment.labels(found.Z)
-            centers = isinstance(assignment, Centers)
-            landmarks = _landmarks(X, found) if centers else None
-        self._store(found)
+            typicality = typicality_of(X, found)
+            sharpness = sharpness_of(X, found, assignment, graph)
+        self._store(found, assignment, names)
+        self._sharpness, self._typicality = sharpness, typicality
+        if self.contamination is not None:
+            scores = scores_of(typicality, X, found.stages)
+            self.offset_ = offset_of(scores[found.learned], self.contamination)
+        self.labels_ = _named(names, clusters, _inside(self, X))
+        if self.contamination is not None:
+            self.outlier_share_ = float(np.mean(self.labels_ == -1))
+        self._counts = _counted(self, found, clusters)
+        nearby = Nearby.of(found.encoded)
+        parts = Clusters(self._clusters, self._counts, names, constraints)
+        edges = edges_between(graph, clusters, self.n_clusters_)
+        self.hierarchy_ = merges_of(found.encoded, nearby, parts, edges)
+        columns = getattr(self, "feature_names_in_", None)
+        doubts = doubts_of(found.encoded, nearby, parts, columns)
+        if doubts and graph is None:
+            fit_task.warn(doubts, UserWarning)
+        self._n_fitted = len(clusters)  # those without a part in the fit as well
+        if self.verbose:
+            print(closing_line(X, clusters, self.n_clusters_), file=sys.stderr)
+
+    def _store(self, found, assignment, names):
+        """Set the fitted attributes of a Spectral and of its clusters."""
+        super()._store(found)
         self._assignment, self.classes_ = assignment, names
-        self.labels_ = names[clusters]
         self.cluster_centers_ = assignment.centers.astype(found.Z.dtype, copy=False)
         self.n_clusters_ = len(self.cluster_centers_)
         if found.kept.support is not None:
             self.n_clusters_support_ = found.kept.support
-        if centers:
+        if isinstance(assignment, Centers):
             self.inertia_ = assignment.inertia
-        self._landmarks = landmarks
-        self._counts = self._count(found, clusters)
-        nearby = _Nearby.of(found.encoded, _GUARD_ROWS)
-        edges = None
-        if graph is None:
-            known = constraints is not None
-            _warn_of_doubts(self, found.encoded, nearby, known, fit_task)
-        else:
-            graph = checked_graph(graph, len(clusters))
-            edges = cluster_weights(graph, clusters, self.n_clusters_).toarray()
-        self.hierarchy_ = _merges(self, found.encoded, nearby, constraints, edges)
-        self._n_fitted = len(clusters)  # those without a part in the fit as well
-        if self.verbose:
-            print(closing_line(X, clusters, self.n_clusters_), file=sys.stderr)
 
     def _clusters_to_compare(self, Z, kept):
         """Clusters of an embedding, as `assign_labels` says."""
@@ -629,7 +603,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         The map stays that of the fit. Each new row counts as much in the mean of its
         cluster as each row before it, so labels keep their meaning while clusters
         wander, as far as the map still tells them apart: a new fit is due when
-        `drift_` is above `drift_limit_`.
+        `drift_` is above `drift_limit_`. Outliers of a fit with `contamination` move
+        no centre.
 
         Parameters
         ----------
@@ -656,31 +631,23 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         X = validate_rows(self, X, reset=False)
         directed = self._stages.directed_rows(X)
         told = X if directed is None else X[directed]
-        drift = self._share_outside(told)
-        limit = self._landmarks.limit(max(told.shape[0], 1))
+        landmarks, n_told = self._typicality.landmarks, max(told.shape[0], 1)
+        outside = in_blocks(landmarks.count_outside, told, self._stages)
+        drift, limit = sum(outside) / n_told, landmarks.limit(n_told)
         if not begins:
             Z, n_seen = self._embed(X), n_seen + X.shape[0]
-            moving = Z if directed is None else Z[directed]
-            moved, counts = self._assignment.moved(moving, self._counts)
-            labels = self.classes_[moved.labels(Z)]
+            inside = moving = _inside(self, X)
+            if directed is not None:
+                moving = directed[inside[directed]]
+            moved, counts = self._assignment.moved(Z[moving], self._counts)
+            labels = _named(self.classes_, moved.labels(Z), inside)
             centers = moved.centers.astype(self.cluster_centers_.dtype)
             self._assignment, self._counts = moved, counts
             self.labels_, self.cluster_centers_ = labels, centers
+            if hasattr(self, "offset_"):
+                self.outlier_share_ = float(np.mean(labels == -1))
         self.drift_, self.drift_limit_, self.n_samples_seen_ = drift, limit, n_seen
         return self
-
-    def _share_outside(self, X):
-        """The share of validated rows outside of where those of the fit lay."""
-        blocks = row_blocks(X.shape)
-        rows = (self._stages.given(in_memory(X, block)) for block in blocks)
-        n_outside = sum(map(self._landmarks.count_outside, rows))
-        return n_outside / max(X.shape[0], 1)
-
-    def _count(self, found, clusters):
-        """Rows of each cluster, those without a part in the fit left out."""
-        if self.subsample is None or self.subsample >= len(clusters):
-            clusters = clusters[found.learned]
-        return np.bincount(clusters, minlength=self.n_clusters_)
 
     @guarded
     def predict(self, X):
@@ -693,20 +660,33 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         Returns
         -------
         labels : ndarray of shape (n_samples,), int64
-            Of `classes_`, as in `labels_`. After ``assign_labels="kmeans"``
+            Of `classes_`, as in `labels_`; -1 where `score_samples` is below `offset_`,
+            which only a fit with a `contamination` has. Others after "kmeans":
             ``classes_[argmin ||transform(X) - cluster_centers_||]``.
         """
         check_is_fitted(self)
-        return self.classes_[self._clusters(validate_rows(self, X, reset=False))]
+        X = validate_rows(self, X, reset=False)
+        return _named(self.classes_, self._clusters(X), _inside(self, X))
 
     @available_if(_has_probabilities)
     @guarded
     def predict_proba(self, X):
-        """Probability of each cluster for each row, by the mixture of the fit.
+        r"""Membership of each row in each cluster, by its place in the embedding.
 
-        Only with ``assign_labels="mixture"``. It says between which clusters of the
-        mixture a row lies, not whether it is like any row of `fit`: far from all of
-        them one probability is near 1 as well.
+        :math:`s_j^a / \sum_l s_l^a`. With ``assign_labels="kmeans"``
+        :math:`s_j = 1 / (1 + d_j^2 / s^2)`, :math:`d_j` the distance to a centre and
+        :math:`s^2` the median squared distance of rows to their own; with
+        ``"cluster_qr"`` the same of the distance from the axis of a cluster; with
+        ``"mixture"`` :math:`s_j` is the posterior. The power a is found in `fit`,
+        without labels: up to 2,000 rows are clustered again, on the exact graphs of
+        half, as many and twice as many neighbours as by default, and the memberships
+        are made as sharp as these clusterings agree with the one of the fit. With a
+        `graph` they are as sharp as neighbours have the same cluster. With fewer than
+        ten rows for each cluster nothing can be told of it, and there is no such
+        method, but that of the mixture, whose power is then 1. See :ref:`how-sure`.
+
+        It says between which clusters a row lies, not whether it is like any row of
+        `fit`: outliers, which `predict` labels -1, have memberships as others do.
 
         Parameters
         ----------
@@ -715,12 +695,38 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, `n_clusters_`), float64
-            Columns in the order of `classes_`. Rows sum to 1; the largest entry is
-            that of `predict`.
+            Columns in the order of `classes_`. Rows sum to 1; the largest entry, the
+            first of several, is that of `predict`, but for outliers.
         """
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False)
-        return self._assignment.probabilities(self._embed(X))
+        return self._sharpness.probabilities(self._assignment, self._embed(X))
+
+    @guarded
+    def score_samples(self, X):
+        r"""How typical each row is for where the rows of the fit lay.
+
+        :math:`-\min_c (|x - c| + r_c) / m`: c are up to 64 means of rows of the fit,
+        :math:`r_c` is the distance of one to the 20th nearest of up to 6,000 such rows
+        (of less than 200 to the nearest tenth of them), and m the median of the minimum
+        over these rows. So -1 is a row of the fit like any other, and one with -3 has
+        to go three times as far to as many rows. Distances are Euclidean, between rows
+        as they were given, before any stage, with ``metric="cosine"`` divided by their
+        lengths: the learned map is defined everywhere and may place a row that is far
+        from all others among them. See :ref:`how-sure`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float64
+            At most 0; higher is more typical.
+        """
+        check_is_fitted(self)
+        X = validate_rows(self, X, reset=False)
+        return scores_of(self._typicality, X, self._stages)
 
     def _clusters(self, X):
         """The clusters of validated rows: places in `classes_`."""
@@ -732,12 +738,12 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
 
         The modularity of ``predict(X)`` on the graph that links each row of X to its
         10 nearest by Euclidean distance, equal rows being one whose edges count as
-        often as it occurs: it depends on no parameter, so models with
-        different affinities, encoders or numbers of clusters can be compared, on
-        held-out rows as well. It does not find the number of clusters of compact
-        groups: the graph sees only steps between neighbours, so splitting a large
-        group may raise it. Of more than 10,000 rows it takes that many, the same ones
-        on each call.
+        often as it occurs, and outliers having the clusters they are nearest to: it
+        depends on no parameter, so models with different affinities, encoders or
+        numbers of clusters can be compared, on held-out rows as well. It does not find
+        the number of clusters of compact groups: the graph sees only steps between
+        neighbours, so splitting a large group may raise it. Of more than 10,000 rows it
+        takes that many, the same ones on each call.
 
         Parameters
         ----------

@@ -7,6 +7,7 @@ from scipy import sparse
 from scipy.stats import betabinom
 from sklearn.cluster import kmeans_plusplus
 from sklearn.metrics import pairwise_distances_argmin, pairwise_distances_argmin_min
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils.extmath import row_norms
 from sklearn.utils.random import sample_without_replacement
 
@@ -107,12 +108,28 @@ class Landmarks:
         a, b = self.n_outside, self.n_measured + 1 - self.n_outside
         return float(betabinom.ppf(1.0 - _FALSE_ALARMS, n_rows, a, b)) / n_rows
 
-    def _squares(self, X):
-        """Squared distances to the nearest point, and what rounding can add to them."""
+    def distances(self, X):
+        """Distances to all points, in units of `scale`.
+
+        Parameters
+        ----------
+        X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_landmarks), float64
+        """
+        return euclidean_distances(*self._rows_and_points(X))
+
+    def _rows_and_points(self, X):
         rows, points = _standard(X, self.center, self.scale), self.points
         if sparse.issparse(rows):  # these are not centred, so the points are moved
             points = points + self.center / self.scale
-        points = points.astype(np.float64)
+        return rows, points.astype(np.float64)
+
+    def _squares(self, X):
+        """Squared distances to the nearest point, and what rounding can add to them."""
+        rows, points = self._rows_and_points(X)
         _, distances = pairwise_distances_argmin_min(rows, points)
         lengths = row_norms(rows, squared=True) + row_norms(points, squared=True).max()
         return distances**2, _ROUNDING * lengths

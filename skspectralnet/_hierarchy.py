@@ -239,26 +239,26 @@ class Merged:
         """The cluster that holds the fine cluster of each row, int64."""
         return self.groups[self.fine.labels(Z)]
 
-    def probabilities(self, Z):
-        """That of the likeliest part of each cluster, over the sum of these.
+    def log_strengths(self, Z, scale):
+        """Logarithm of the strength of the strongest part of each cluster.
 
-        Not the sum over the parts, whose largest might be of a cluster that does not
-        hold the likeliest part.
+        Not of the sum over the parts, whose largest might be of a cluster that does not
+        hold the strongest part.
 
         Parameters
         ----------
         Z : ndarray of shape (n_samples, n_components)
+        scale : float
 
         Returns
         -------
         ndarray of shape (n_samples, n_clusters), float64
-            Rows sum to 1; the largest entry is that of `labels`.
         """
-        fine = self.fine.probabilities(Z)
-        largest = np.zeros((len(Z), int(self.groups.max()) + 1))
+        fine = self.fine.log_strengths(Z, scale)
+        largest = np.full((len(Z), int(self.groups.max()) + 1), -np.inf)
         for j, group in enumerate(self.groups):
-            largest[:, group] = np.maximum(largest[:, group], fine[:, j])
-        return largest / largest.sum(axis=1, keepdims=True)
+            np.maximum(largest[:, group], fine[:, j], out=largest[:, group])
+        return largest
 
     def moved(self, Z, counts):
         """The same on fine centres that some new rows have moved, and their counts."""

@@ -69,3 +69,8 @@ def above(bound):
 def share():
     """A real number in (0, 1)."""
     return Interval(numbers.Real, 0, 1, closed="neither")
+
+
+def share_up_to(bound):
+    """A real number in (0, bound]."""
+    return Interval(numbers.Real, 0, bound, closed="right")

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import BaseEstimator, clone, is_clusterer
+from sklearn.base import clone, is_clusterer
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import make_blobs
 from sklearn.decomposition import PCA
@@ -187,11 +187,12 @@ def test_parameters_set_after_fit_wait_for_the_next_one(how, blobs):
     labels = fitted.labels_
     fitted.set_params(assign_labels="kmeans", n_clusters=2)
     assert_array_equal(fitted.predict(X), labels)
-    assert hasattr(fitted, "predict_proba") == (how == "mixture")
+    shares = fitted.predict_proba(X)
+    assert_array_equal(shares.argmax(axis=1), labels)
     copy = pickle.loads(pickle.dumps(fitted))  # noqa: S301
     assert_array_equal(copy.predict(X), labels)
     assert_array_equal(np.unique(fitted.fit(X).predict(X)), [0, 1])
-    assert not hasattr(fitted, "predict_proba")
+    assert fitted.predict_proba(X).shape == (len(X), 2)
 
 
 @other_ways
@@ -202,18 +203,24 @@ def test_the_way_changes_the_labels_alone(how, blobs):
     )
 
 
+every_way = pytest.mark.parametrize("how", ["kmeans", "cluster_qr", "mixture"])
+
+
+@every_way
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_probabilities(dtype, global_random_seed):
+def test_probabilities(dtype, how, global_random_seed):
     # Three blobs that touch, so that some rows are in doubt.
     X, _ = make_blobs(300, centers=[[0, 0], [4, 0], [0, 4]], random_state=0)
     X = X.astype(dtype)
-    fitted = model(3, global_random_seed, assign_labels="mixture").fit(X)
+    fitted = model(3, global_random_seed, assign_labels=how).fit(X)
     shares = fitted.predict_proba(X)
     assert shares.shape == (300, 3)
     assert shares.dtype == np.float64
     assert ((shares > 0.01) & (shares < 0.99)).any()
     assert_allclose(shares.sum(axis=1), 1.0, rtol=1e-12)
-    assert_array_equal(shares.argmax(axis=1), fitted.predict(X))
+    assert_array_equal(shares.argmax(axis=1), fitted.labels_)
+    far = np.array([[1e6, -1e6], [-1e9, 3.0], [2.0, 2.0]], dtype=dtype)
+    assert_array_equal(fitted.predict_proba(far).argmax(axis=1), fitted.predict(far))
     alone = np.concatenate([fitted.predict_proba(row[None]) for row in X])
     atol = 1e-7 if dtype == np.float64 else 1e-4
     assert_allclose(alone, shares, rtol=0, atol=atol)
@@ -221,27 +228,57 @@ def test_probabilities(dtype, global_random_seed):
     assert_array_equal(copy.predict_proba(X), shares)
 
 
-def test_probabilities_are_of_a_mixture_alone(blobs):
-    X, _ = blobs
-    for how in ("kmeans", "cluster_qr"):
-        assert not hasattr(model(3, assign_labels=how), "predict_proba")
-        fitted = model(3, assign_labels=how).fit(X)
-        if "__dir__" in vars(BaseEstimator):  # older scikit-learn lists all names
-            assert "predict_proba" not in dir(fitted)
-        with pytest.raises(AttributeError, match="predict_proba") as error:
-            fitted.predict_proba(X)
-        assert "assign_labels='mixture'" in str(error.value.__cause__)
-    with pytest.raises(NotFittedError):
-        model(3, assign_labels="mixture").predict_proba(X)
+def test_rows_between_clusters_are_in_doubt(global_random_seed):
+    """Blobs that overlap are less certain than blobs that do not."""
+    means = []
+    for distance in (3, 12):
+        X, _ = make_blobs(400, centers=[[0, 0], [distance, 0]], random_state=0)
+        fitted = model(2, global_random_seed).fit(X)
+        shares = fitted.predict_proba([[0, 0], [distance / 2, 0], [distance, 0]])
+        largest = shares.max(axis=1)
+        assert largest[1] < min(largest[0], largest[2])
+        means.append(fitted.predict_proba(X).max(axis=1).mean())
+    assert means[0] < means[1]
+    assert means[1] > 0.98
 
 
-def test_probabilities_of_one_cluster(blobs):
-    fitted = model(1, assign_labels="mixture").fit(blobs[0])
+@every_way
+def test_probabilities_follow_moved_centres_and_labels(how, blobs):
+    X, y = blobs
+    known = np.where(np.arange(len(y)) % 3 == 0, 7 * y + 2, -1)
+    fitted = model(3, assign_labels=how).fit(X, partial_labels=known)
+    shares = fitted.predict_proba(X)
+    assert_array_equal(fitted.classes_[shares.argmax(axis=1)], fitted.labels_)
+    if how == "kmeans":
+        fitted.partial_fit(X[:40] + 0.5)
+        named = fitted.classes_[fitted.predict_proba(X).argmax(axis=1)]
+        assert_array_equal(named, fitted.predict(X))
+
+
+def test_a_graph_tells_how_sure_its_clusters_are(blobs):
+    X, y = blobs
+    graph = (y[:, None] == y).astype(float)
+    sure = model(3).fit(X, graph=graph).predict_proba(X).max(axis=1)
+    half = graph + 0.5 * (y[:, None] != y)
+    unsure = model(3).fit(X, graph=half).predict_proba(X).max(axis=1)
+    assert unsure.mean() < sure.mean()
+
+
+@every_way
+def test_probabilities_of_one_cluster(how, blobs):
+    fitted = model(1, assign_labels=how).fit(blobs[0])
     assert_array_equal(fitted.predict_proba(blobs[0]), np.ones((150, 1)))
 
 
-def test_pipeline_passes_probabilities_on(blobs):
-    pipe = make_pipeline(StandardScaler(), model(3, assign_labels="mixture"))
+def test_probabilities_need_a_fit(blobs):
+    with pytest.raises(NotFittedError):
+        model(3).predict_proba(blobs[0])
+
+
+@every_way
+def test_pipeline_passes_probabilities_on(how, blobs):
+    pipe = make_pipeline(StandardScaler(), model(3, assign_labels=how))
+    pipe.set_output(transform="pandas")
     shares = pipe.fit(blobs[0]).predict_proba(blobs[0])
     assert_array_equal(shares.argmax(axis=1), pipe[-1].labels_)
 

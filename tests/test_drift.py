@@ -183,7 +183,7 @@ def test_an_unchanged_stream_and_a_changed_one(n, begin, global_random_seed):
     X, _ = make_blobs(6000 + n, centers=3, n_features=4, random_state=4)
     X = X[np.random.RandomState(global_random_seed).permutation(len(X))]
     stream = getattr(clustering(3, global_random_seed), begin)(X[:n])
-    size = len(stream._landmarks.points)
+    size = len(stream._typicality.landmarks.points)
     for m in (30, 300, 3000):
         stream.partial_fit(X[n : n + m])
         assert stream.drift_ <= stream.drift_limit_ < 0.5
@@ -192,7 +192,7 @@ def test_an_unchanged_stream_and_a_changed_one(n, begin, global_random_seed):
         assert stream.drift_ > stream.drift_limit_
     # Changed already in the first batch after the fit, and back where it was.
     assert stream.partial_fit(X[n : n + 300]).drift_ <= stream.drift_limit_
-    assert len(stream._landmarks.points) == size
+    assert len(stream._typicality.landmarks.points) == size
 
 
 @pytest.mark.parametrize(

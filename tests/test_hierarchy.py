@@ -229,8 +229,9 @@ def test_centres_are_means_of_the_parts(global_random_seed, how):
             assert_allclose(center, Z[merged.labels_ == j].mean(axis=0), atol=1e-4)
 
 
-def test_probabilities_are_of_the_merged_clusters(global_random_seed):
-    model, X = fitted(global_random_seed, "mixture"), rows(global_random_seed)[0]
+@pytest.mark.parametrize("how", ["kmeans", "cluster_qr", "mixture"])
+def test_probabilities_are_of_the_merged_clusters(how, global_random_seed):
+    model, X = fitted(global_random_seed, how), rows(global_random_seed)[0]
     between = np.vstack([X, 0.5 * (X[:80] + X[80:160])])
     fine, merged = model.predict_proba(between), model.merge(3)
     found = merged.predict_proba(between)
@@ -246,7 +247,6 @@ def test_probabilities_are_of_the_merged_clusters(global_random_seed):
 def test_only_where_the_model_has_them(model):
     merged = model.merge(3)
     assert hasattr(merged, "partial_fit")
-    assert not hasattr(merged, "predict_proba")
     assert not hasattr(merged, "inertia_")
     assert hasattr(model, "inertia_")
 

@@ -41,6 +41,7 @@ from skspectralnet._selection import Selection
 from skspectralnet.inspection import (
     AffinityDisplay,
     DendrogramDisplay,
+    DoubtDisplay,
     EigenvaluesDisplay,
     EmbeddingDisplay,
     LossCurvesDisplay,
@@ -110,7 +111,7 @@ def drawn(display, model, X, **params):
     """The display of a model, whatever it takes."""
     if display is SelectionDisplay and hasattr(model, "selection_"):
         model = compared(model)
-    given = (X,) if display in WITH_ROWS else ()
+    given = (X,) if display in (*WITH_ROWS, DoubtDisplay) else ()
     return display.from_estimator(model, *given, **params)
 
 
@@ -807,6 +808,46 @@ def test_a_tree_needs_clusters(global_random_seed):
         DendrogramDisplay.from_estimator(clustering(global_random_seed).merge(1))
 
 
+# --- doubt
+
+
+def test_doubts_by_hand(new_axes):
+    display = DoubtDisplay(
+        typicality=[-1.0, -9.0, -2.0, -1.5],
+        confidence=[0.9, 0.8, 0.4, 1.0],
+        labels=[4, -1, 7, 4],
+        offset=-3.0,
+    ).plot(new_axes())
+    points = [np.asarray(scatter.get_offsets()) for scatter in display.scatters_]
+    assert_allclose(points[0], [[9.0, 0.8]])
+    assert_allclose(points[1], [[1.0, 0.9], [1.5, 1.0]])
+    assert_allclose(points[2], [[2.0, 0.4]])
+    colors = [tuple(scatter.get_facecolor()[0]) for scatter in display.scatters_]
+    assert colors == [to_rgba(color) for color in ("black", "C0", "C1")]
+    names = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert names == ["-1", "4", "7"]
+    assert_allclose(display.offset_.get_xdata(), 3.0)
+    assert display.ax_.xaxis_inverted()  # typical rows on the right
+
+
+def test_doubts_are_what_the_model_says(global_random_seed, new_axes):
+    X, _ = rows(global_random_seed)
+    model = clone(clustering(global_random_seed)).set_params(contamination=0.1).fit(X)
+    display = DoubtDisplay.from_estimator(model, X, n_rows=50, ax=new_axes())
+    chosen = np.sort(np.random.RandomState(0).permutation(len(X))[:50])
+    assert_array_equal(display.labels, model.labels_[chosen])
+    assert_array_equal(display.typicality, model.score_samples(X)[chosen])
+    assert_array_equal(display.confidence, model.predict_proba(X).max(axis=1)[chosen])
+    assert display.offset == model.offset_
+    display = DoubtDisplay.from_estimator(
+        clustering(global_random_seed), X, ax=new_axes()
+    )
+    assert display.offset is None
+    assert display.offset_ is None
+    with pytest.raises(TypeError, match=r"needs a fitted SpectralNetClustering; got"):
+        DoubtDisplay.from_estimator(embedding(global_random_seed), X)
+
+
 # --- what all displays have in common
 
 each = pytest.mark.parametrize("display", DISPLAYS, ids=lambda d: d.__name__)
@@ -918,7 +959,9 @@ def test_inspection_is_a_public_room():
 )
 def test_unfitted_models_are_refused(display, estimator, global_random_seed, pyplot):
     before = pyplot.get_fignums()
-    with pytest.raises(NotFittedError, match=type(estimator).__name__):
+    clusters = display is not DoubtDisplay or hasattr(estimator, "predict")
+    error = NotFittedError if clusters else TypeError
+    with pytest.raises(error, match=type(estimator).__name__):
         drawn(display, estimator, rows(global_random_seed)[0])
     assert pyplot.get_fignums() == before
 

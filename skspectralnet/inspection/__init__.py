@@ -2,6 +2,7 @@
 
 from skspectralnet.inspection._affinity import AffinityDisplay
 from skspectralnet.inspection._dendrogram import DendrogramDisplay
+from skspectralnet.inspection._doubt import DoubtDisplay
 from skspectralnet.inspection._eigenvalues import EigenvaluesDisplay
 from skspectralnet.inspection._embedding import EmbeddingDisplay
 from skspectralnet.inspection._loss_curves import LossCurvesDisplay
@@ -11,6 +12,7 @@ from skspectralnet.inspection._selection import SelectionDisplay
 __all__ = [
     "AffinityDisplay",
     "DendrogramDisplay",
+    "DoubtDisplay",
     "EigenvaluesDisplay",
     "EmbeddingDisplay",
     "LossCurvesDisplay",

@@ -53,8 +53,8 @@ def keeps_trivial(estimator):
 def check_fitted(estimator, classes, display):
     """Check that an estimator is an instance of one of `classes` and is fitted."""
     if not isinstance(estimator, classes):
-        names = [cls.__name__ for cls in classes]
-        names = f"{', '.join(names[:-1])} or {names[-1]}"
+        *names, last = [cls.__name__ for cls in classes]
+        names = f"{', '.join(names)} or {last}" if names else last
         hint = " Take its last step." if isinstance(estimator, Pipeline) else ""
         raise TypeError(
             f"{display.__name__} needs a fitted {names}; got "

@@ -1,0 +1,150 @@
+"""What a fit finds beside labels: how sure, how typical, what belongs together."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skspectralnet._assignment import Mixture
+from skspectralnet._defaults import AUTO_WIDTH
+from skspectralnet._drift import Landmarks, draw_reference
+from skspectralnet._graph import checked_graph, cluster_weights
+from skspectralnet._guards import lone_column_notice, pieces_notice, simpler_notice
+from skspectralnet._hierarchy import Gaps, Labelled, hierarchy
+from skspectralnet._probability import (
+    LEAST_ROWS,
+    Sharpness,
+    calibration_rows,
+    shares_of_neighbors,
+    shares_of_others,
+)
+from skspectralnet._rows import in_memory, row_blocks, standard_points
+from skspectralnet._selection import CRITERION_ROWS, criterion_graph, some_rows
+from skspectralnet._typicality import Typicality
+
+# Rows whose neighbours are looked at for a warning, and for which clusters are near:
+# for these more where there are many clusters.
+_GUARD_ROWS, _ROWS_PER_CLUSTER = 2048, 50
+
+
+def typicality_of(X, found):
+    """Where the rows learned from lie, as they were given, before any stage.
+
+    The stages have seen these rows: a space learned from them places them closer to
+    each other than new rows of the same kind, which would look like a change.
+    """
+    rng = np.random.RandomState(0)  # no part of the fit: it takes no number of its own
+    rows = in_memory(X, draw_reference(X, found.learned, rng))
+    rows = found.stages.given(rows)
+    return Typicality.fit(Landmarks.fit(rows, rng), rows)
+
+
+def in_blocks(measure, X, stages):
+    """What is measured of validated rows as they were given, for each block."""
+    blocks = row_blocks(X.shape)
+    return [measure(stages.given(in_memory(X, block))) for block in blocks]
+
+
+def scores_of(typicality, X, stages):
+    """The typicality of validated rows."""
+    return np.concatenate(in_blocks(typicality.scores, X, stages))
+
+
+def sharpness_of(X, found, assignment, graph):
+    """How sure labels are: as other graphs of some of the rows learned from agree.
+
+    None where there are too few rows to tell.
+    """
+    learned = np.arange(X.shape[0])[found.learned]
+    few = len(learned) < LEAST_ROWS * len(assignment.centers)
+    if few and not isinstance(assignment, Mixture):  # which has its posterior
+        return None
+    if graph is None:
+        rows = learned[calibration_rows(len(learned))]
+        points = found.stages.points(in_memory(X, rows))
+        clusters = assignment.labels(found.Z[rows])
+        first, *others = shares_of_others(points, clusters, len(assignment.centers))
+        return Sharpness.fit(assignment, found.Z[rows[first]], *others)
+    clusters, graph = assignment.labels(found.Z), checked_graph(graph, X.shape[0])
+    rows, shares = shares_of_neighbors(graph, clusters, len(assignment.centers))
+    return Sharpness.fit(assignment, found.Z[rows], shares, None)
+
+
+class Nearby(NamedTuple):
+    """The neighbour graph of some of the rows learned from."""
+
+    graph: object  # CSR array, or None where all rows are equal
+    rows: object  # their numbers among the rows learned from, or a slice
+    nodes: np.ndarray  # the places in `rows` of the nodes
+
+    @classmethod
+    def of(cls, encoded, most=_GUARD_ROWS):
+        """That of at most so many rows, behind the encoder."""
+        rows = some_rows(encoded.codes.shape[0], most)
+        graph, nodes, _ = criterion_graph(encoded.codes[rows])
+        return cls(graph, rows, nodes)
+
+
+class Clusters(NamedTuple):
+    """The clusters of a fit."""
+
+    of: object  # callable: validated rows -> their clusters
+    counts: np.ndarray  # (n_clusters,), rows of each
+    names: np.ndarray  # (n_clusters,), the label of each
+    constraints: object  # Constraints or None
+
+
+def doubts_of(encoded, nearby, clusters, names):
+    """Why the neighbours of the rows are not what clusters need; may be empty.
+
+    Parameters
+    ----------
+    encoded : Encoded
+    nearby : Nearby
+    clusters : Clusters
+    names : ndarray of shape (n_features,), or None
+        Of the columns; None: their numbers.
+    """
+    if nearby.graph is None:
+        return ""
+    told, n_clusters = encoded.X[nearby.rows], len(clusters.names)
+    names = np.arange(told.shape[1]) if names is None else names
+    notices = [
+        pieces_notice(nearby.graph, n_clusters, told[nearby.nodes], names),
+        lone_column_notice(told, names),
+    ]
+    if clusters.constraints is None and not any(notices):
+        points = standard_points(encoded.codes[nearby.rows], AUTO_WIDTH)[nearby.nodes]
+        labels = clusters.of(told[nearby.nodes])
+        notices.append(simpler_notice(nearby.graph, labels, points))
+    return " ".join(notice for notice in notices if notice)
+
+
+def edges_between(graph, labels, n_clusters):
+    """The weights between clusters in a given graph, (n_clusters, n_clusters).
+
+    None where no graph is given.
+    """
+    if graph is None:
+        return None
+    graph = checked_graph(graph, len(labels))
+    return cluster_weights(graph, labels, n_clusters).toarray()
+
+
+def merges_of(encoded, nearby, clusters, edges=None):
+    """The Hierarchy of the clusters of a fit, by given edges or those nearby."""
+    n_clusters, constraints = len(clusters.names), clusters.constraints
+    most = min(_ROWS_PER_CLUSTER * n_clusters, CRITERION_ROWS)
+    if most > _GUARD_ROWS:
+        nearby = Nearby.of(encoded, most)
+    labels = clusters.of(encoded.X[nearby.rows])
+    if edges is None and nearby.graph is None:
+        edges = np.zeros((n_clusters, n_clusters))
+    elif edges is None:
+        own = labels[nearby.nodes]
+        edges = cluster_weights(nearby.graph, own, n_clusters).toarray()
+    gaps = Gaps.of(encoded.codes[nearby.rows], labels, clusters.counts)
+    numbers = np.empty(0, dtype=np.int64)
+    if constraints is not None:
+        numbers = np.unique(constraints.labels[constraints.labels >= 0])
+    labelled = Labelled.of(clusters.names, clusters.counts, numbers)
+    return hierarchy(edges, gaps, labelled)
