@@ -142,7 +142,8 @@ def merges_of(encoded, nearby, clusters, edges=None):
     elif edges is None:
         own = labels[nearby.nodes]
         edges = cluster_weights(nearby.graph, own, n_clusters).toarray()
-    gaps = Gaps.of(encoded.codes[nearby.rows], labels, clusters.counts)
+    points = standard_points(encoded.codes[nearby.rows], AUTO_WIDTH)
+    gaps = Gaps.of(points, labels, clusters.counts)
     numbers = np.empty(0, dtype=np.int64)
     if constraints is not None:
         numbers = np.unique(constraints.labels[constraints.labels >= 0])

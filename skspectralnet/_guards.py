@@ -4,9 +4,9 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
+from sklearn.cluster import KMeans
 from sklearn.metrics.cluster import contingency_matrix
 
-from skspectralnet._assignment import quick_clusters
 from skspectralnet._selection import CLEAR, lead
 
 # So many times more pieces than clusters are far more.
@@ -15,6 +15,8 @@ _FAR_MORE = 1.5
 _NEARLY_ALL = 0.98
 # Nearly all variance: the other columns move a distance by three per cent.
 _LONE_SHARE = 0.999
+# Of k-means, which is only compared.
+_STARTS = 3
 # Clusters are others where more than one row in ten lies in another one.
 _SAME_SHARE = 0.9
 # Columns that are looked at, and named.
@@ -105,7 +107,7 @@ def simpler_notice(graph, labels, points):
     ----------
     graph : CSR array of shape (n_nodes, n_nodes), symmetric
     labels : ndarray of int of shape (n_nodes,)
-    points : ndarray of shape (n_nodes, n_points)
+    points : {ndarray, CSR array} of shape (n_nodes, n_points)
         The rows that are its nodes, as its edges see them.
 
     Returns
@@ -115,7 +117,8 @@ def simpler_notice(graph, labels, points):
     n_clusters = len(np.unique(labels))
     if n_clusters == 1:
         return None
-    simple = quick_clusters(points, n_clusters)
+    same = np.random.RandomState(0)  # no part of the fit
+    simple = KMeans(n_clusters, n_init=_STARTS, random_state=same).fit(points).labels_
     ahead, error = lead(graph, simple, labels)
     counts = contingency_matrix(labels, simple)
     rows, columns = linear_sum_assignment(counts, maximize=True)
