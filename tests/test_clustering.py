@@ -270,6 +270,17 @@ def test_probabilities_of_one_cluster(how, blobs):
     assert_array_equal(fitted.predict_proba(blobs[0]), np.ones((150, 1)))
 
 
+def test_few_rows_of_a_cluster_do_not_tell_how_sure_it_is(blobs):
+    X, _ = blobs
+    few = model(3).fit(X[:29])
+    assert not hasattr(few, "predict_proba")
+    with pytest.raises(AttributeError) as error:
+        few.predict_proba(X)
+    assert "10 rows of the fit for each cluster: of the 29" in str(error.value.__cause__)
+    assert hasattr(few.fit(X[:30]), "predict_proba")
+    assert hasattr(model(3, assign_labels="mixture").fit(X[:29]), "predict_proba")
+
+
 def test_probabilities_need_a_fit(blobs):
     with pytest.raises(NotFittedError):
         model(3).predict_proba(blobs[0])
