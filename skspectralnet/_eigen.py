@@ -213,16 +213,17 @@ def _largest_pairs(matrix, known, n_vectors, random_state):
 
 def _lanczos(matrix, known, n_vectors, start, tolerance):
     """The largest eigenpairs apart from known vectors, of which there may be many."""
+    adjoint = known.T  # once: turning a sparse matrix is a third of a product's time
     deflated = LinearOperator(
         matrix.shape,
-        matvec=lambda x: matrix @ x - 2.0 * (known @ (known.T @ x)),
+        matvec=lambda x: matrix @ x - 2.0 * (known @ (adjoint @ x)),
         dtype=np.float64,
     )
     return eigsh(
         deflated,
         k=n_vectors,
         which="LA",
-        v0=start - known @ (known.T @ start),
+        v0=start - known @ (adjoint @ start),
         tol=tolerance,
         maxiter=_RESTARTS,
         ncv=min(matrix.shape[0], max(2 * n_vectors + 1, 40)),
