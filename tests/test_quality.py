@@ -70,3 +70,27 @@ def test_default_parameters_find_the_shapes(shape, seed):
     # The same shape drawn again: rows that the model has not seen.
     new, y_new = SHAPES[shape](seed + 1000)
     assert adjusted_rand_score(y_new, model.predict(new)) >= 0.98
+
+
+def curved_pieces(seed, n_clusters):
+    """Arcs of unequal sizes in random planes of six directions, which touch."""
+    rng = np.random.RandomState(seed)
+    sizes = rng.randint(60, 240, size=n_clusters)
+    rows = []
+    for size in sizes:
+        plane = np.linalg.qr(rng.normal(size=(6, 2)))[0]
+        angle = rng.uniform(-0.75 * np.pi, 0.75 * np.pi, size)
+        arc = np.c_[np.cos(angle), np.sin(angle)] @ plane.T
+        noise = 0.15 * rng.normal(size=(size, 6))
+        rows.append(rng.normal(size=6) + arc + noise)
+    return np.concatenate(rows), np.repeat(np.arange(n_clusters), sizes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_clusters", [16, 30])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_of_many_clusters_none_is_a_giant(seed, n_clusters):
+    X, y = curved_pieces(seed, n_clusters)
+    labels = SpectralNetClustering(n_clusters, random_state=seed).fit_predict(X)
+    largest = np.bincount(labels).max() / len(y)
+    assert largest <= 2 * np.bincount(y).max() / len(y)
