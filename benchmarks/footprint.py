@@ -121,7 +121,8 @@ def documents(n_rows, n_columns):
 def wide(name, n_rows, n_columns):
     """MiB at the peak of each call beyond those before the first one."""
     X, model = documents(n_rows, n_columns), MODELS[name].set_params(random_state=0)
-    calls = ["fit", "transform", "predict", "score", "partial_fit"]
+    calls = ["fit", "transform", "predict", "predict_proba", "score_samples", "score"]
+    calls.append("partial_fit")
     forget_peak()
     before, peaks = peak_mebibytes(), {}
     for call in calls:

@@ -59,8 +59,10 @@ def sharpness_of(X, found, assignment, graph):
     if few and not isinstance(assignment, Mixture):  # which has its posterior
         return None
     if graph is None:
-        rows = learned[calibration_rows(len(learned))]
-        points = found.stages.points(in_memory(X, rows))
+        # In memory already, in the order of `learned`.
+        told, some = found.encoded.directed, calibration_rows(len(learned))
+        told = np.arange(found.encoded.codes.shape[0]) if told is None else told
+        rows, points = learned[some], found.stages.points(found.encoded.X[told[some]])
         clusters = assignment.labels(found.Z[rows])
         first, *others = shares_of_others(points, clusters, len(assignment.centers))
         return Sharpness.fit(assignment, found.Z[rows[first]], *others)

@@ -276,7 +276,9 @@ def test_few_rows_of_a_cluster_do_not_tell_how_sure_it_is(blobs):
     assert not hasattr(few, "predict_proba")
     with pytest.raises(AttributeError) as error:
         few.predict_proba(X)
-    assert "10 rows of the fit for each cluster: of the 29" in str(error.value.__cause__)
+    assert "10 rows of the fit for each cluster: of the 29" in str(
+        error.value.__cause__
+    )
     assert hasattr(few.fit(X[:30]), "predict_proba")
     assert hasattr(model(3, assign_labels="mixture").fit(X[:29]), "predict_proba")
 

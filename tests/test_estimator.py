@@ -567,6 +567,7 @@ def in_outputs(cls):
 
 
 @both
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_pickle_does_not_grow_with_the_rows(cls):
     sizes = []

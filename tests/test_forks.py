@@ -253,8 +253,9 @@ def run(name):
 @pytest.mark.parametrize(
     "work",
     [
-        *(every_method, twenty_forks, forks_and_threads, models_that_are_sent),
-        displays,
+        *(every_method, twenty_forks, forks_and_threads),
+        pytest.param(models_that_are_sent, marks=pytest.mark.slow),
+        pytest.param(displays, marks=pytest.mark.slow),
         pytest.param(every_fit, marks=pytest.mark.slow),
         pytest.param(twenty_forks_after_threads_were_set, marks=pytest.mark.slow),
     ],

@@ -38,11 +38,23 @@ def pages():
     return [p for p in docs if p not in built and (p.name == "README.md" or blocks(p))]
 
 
+# More than eight seconds each.
+LONG = {"score.rst", "quickstart.rst", "learned_space.rst", "limits.rst"}
+LONG |= {"how_sure.rst", "inspection.rst"}
+
+
 def test_readme_has_an_example():
     assert blocks(ROOT / "README.md")
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(p, marks=pytest.mark.slow if p.name in LONG else [])
+        for p in pages()
+    ],
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
 def test_blocks_run(page, tmp_path, monkeypatch):
     # The blocks of one page are one program, in the order of the page.
     monkeypatch.chdir(tmp_path)
