@@ -240,10 +240,10 @@ def every_loss_has_a_line():
     return sorted(", ".join(told).split(", ")) == sorted(losses())
 
 
-@claim(BENCHMARK_PAGE, "UMAP with a mixture is slightly ahead, by less than .02.")
+@claim(BENCHMARK_PAGE, "UMAP with a mixture is ahead, by less than .04.")
 def on_segment():
     behind = nmi("segment", losses()["segment"]) - nmi("segment", DEFAULT)
-    return losses()["segment"] == "UMAP + mixture" and behind < 0.02
+    return losses()["segment"] == "UMAP + mixture" and behind < 0.04
 
 
 @claim(BENCHMARK_PAGE, "UMAP with a mixture is ahead with each seed.")
