@@ -146,8 +146,8 @@ def cluster_support(graph, least, space):
     r"""Compare numbers of clusters on one graph.
 
     .. math:: S(K) = \frac{1}{w} \sum_{c=1}^{K}
-              \Big( \min_{a \subset c} \frac{w(a, c \setminus a)}{4 p_a (1 - p_a)}
-              - w(c, \bar c) \Big)
+              \left( \min_{a \subset c} \frac{w(a, c \setminus a)}{4 p_a (1 - p_a)}
+              - w(c, \bar c) \right)
 
     over the K clusters of the leading eigenvectors, with :math:`p_a` the share that a
     has of the degrees inside c, and w the weight of all edges. The minimum is d / 4
