@@ -92,8 +92,36 @@ def _fitted(Z, n_clusters, how, n_init, random_state):
     return Mixture.fit(Z, n_clusters, n_init, random_state)
 
 
+class _ByDistance:
+    """Clusters that a row is nearer to or farther from: ``_squares(Z)``."""
+
+    def log_strengths(self, Z, scale):
+        r"""Logarithm of the strength of each cluster at each row.
+
+        :math:`-\log(1 + d_j^2 / s^2)`, :math:`d_j^2` the *squared* distance to the
+        centre of the cluster, or from its axis: :math:`|z|^2 - (z \cdot r_j)^2`.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_samples, n_components)
+        scale : float
+            The :math:`s^2`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_clusters), float64
+        """
+        return -np.log1p(self._squares(Z) / scale)
+
+    def spread(self, Z):
+        """The median *squared* distance of rows to their cluster; never 0."""
+        squares = self._squares(Z)
+        least = float(np.median(squares.min(axis=1)))
+        return max(least, _LEAST_SPREAD * float(squares.mean())) or 1.0
+
+
 @dataclass(frozen=True, eq=False)
-class Centers:
+class Centers(_ByDistance):
     """The nearest of the centres of k-means.
 
     Parameters
@@ -158,35 +186,13 @@ class Centers:
             Z, self.centers.astype(Z.dtype, copy=False), metric="euclidean"
         ).astype(np.int64)
 
-    def log_strengths(self, Z, scale):
-        r"""Logarithm of the strength of each cluster at each row.
-
-        :math:`-\log(1 + d_j^2 / s^2)`, :math:`d_j^2` the *squared* distance to a
-        centre.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n_samples, n_components)
-        scale : float
-            The :math:`s^2`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_clusters), float64
-        """
-        return -np.log1p(self._squares(Z) / scale)
-
-    def spread(self, Z):
-        """The median *squared* distance of rows to their centre; never 0."""
-        return _median_of_least(self._squares(Z))
-
     def _squares(self, Z):
         centers = self.centers.astype(np.float64, copy=False)
         return euclidean_distances(Z.astype(np.float64), centers, squared=True)
 
 
 @dataclass(frozen=True, eq=False)
-class Rotation:
+class Rotation(_ByDistance):
     """Leading eigenvectors turned towards indicators of the clusters.
 
     Ideal eigenvectors are indicator vectors times a rotation: the rows of a cluster
@@ -242,28 +248,6 @@ class Rotation:
         tie = 256 * np.finfo(Z.dtype).eps
         largest = turned.max(axis=1, keepdims=True)
         return (turned >= (1.0 - tie) * largest).argmax(axis=1)
-
-    def log_strengths(self, Z, scale):
-        r"""Logarithm of the strength of each cluster at each row.
-
-        :math:`-\log(1 + d_j^2 / s^2)`, :math:`d_j^2 = |z|^2 - (z \cdot r_j)^2` the
-        *squared* distance of the row from the axis of the cluster.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n_samples, n_components)
-        scale : float
-            The :math:`s^2`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_clusters), float64
-        """
-        return -np.log1p(self._squares(Z) / scale)
-
-    def spread(self, Z):
-        """The median *squared* distance of rows from their axis; never 0."""
-        return _median_of_least(self._squares(Z))
 
     def _squares(self, Z):
         leading = Z[:, : len(self.rotation)].astype(np.float64)
@@ -415,6 +399,21 @@ def named_after(assignment, clusters, labels):
     return Named(assignment.take(order), names[order])
 
 
+def named_like(others, labels):
+    """Clusters renumbered so that as many rows as can be have the same number.
+
+    Parameters
+    ----------
+    others, labels : ndarray of int of shape (n_samples,)
+        Not more of the former than of the latter.
+    """
+    size = 1 + max(others.max(), labels.max())
+    counts = np.zeros((size, size))
+    np.add.at(counts, (others, labels), 1)
+    _, names = linear_sum_assignment(counts, maximize=True)
+    return names[others]
+
+
 def _warn_of_lost(lost, n_classes):
     if len(lost):
         some = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
@@ -424,12 +423,6 @@ def _warn_of_lost(lost, n_classes):
             ConvergenceWarning,
             stacklevel=3,
         )
-
-
-def _median_of_least(squares):
-    """The median over rows of the least squared distance; of points, a small one."""
-    least = float(np.median(squares.min(axis=1)))
-    return max(least, _LEAST_SPREAD * float(squares.mean())) or 1.0
 
 
 def _by_size(assignment, Z):

@@ -68,6 +68,7 @@ class Spectral(NamedTuple):
     as_fitted: AsFitted
     selection: Selection
     encoded: Encoded  # the rows learned from
+    graph: object  # as given, checked; or None
 
 
 class BaseSpectralNet(RowTransformer):
@@ -224,6 +225,7 @@ class BaseSpectralNet(RowTransformer):
             as_fitted=self._as_fitted(found.whole, graph, components),
             selection=selection,
             encoded=encoded,
+            graph=graph,
         )
 
     def _as_fitted(self, whole, graph, components):

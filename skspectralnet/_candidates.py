@@ -51,6 +51,11 @@ def is_whole(params, graph):
     return graph is not None or params.neighbors_in == "data"
 
 
+def _learns_whole(candidate, given):
+    """Whether a candidate is a fit on a graph of all rows."""
+    return candidate.whole or is_whole(given.params, given.graph)
+
+
 def open_neighbors(params, graph):
     """What of the graph is left to the candidates."""
     one_width = is_whole(params, graph) or params.n_neighbors is not None
@@ -177,7 +182,7 @@ def _solved(contest, given, candidates):
 def _solved_neighbors(n_rows, given, candidate):
     """Neighbours among so many rows that reach as far as those of a candidate."""
     asked = given.params.n_neighbors
-    if candidate.whole or is_whole(given.params, given.graph):
+    if _learns_whole(candidate, given):
         return int(np.clip(asked or _defaults.NEIGHBORS, 1, n_rows - 1))
     shape = given.encoded.n_told(every=False), given.encoded.codes.shape[1]
     size = Size(shape, given.components, False, candidate.coarse, given.device)
@@ -199,7 +204,7 @@ def _attempt(candidate, *, given, rng, fit_task):
     """A candidate, fitted with a copy of the generator; its warnings are held."""
     stage, rng = contextlib.nullcontext(fit_task), copy.deepcopy(rng)
     if candidate.metric_learner is None:
-        names = stage_names(candidate.whole or is_whole(given.params, given.graph))
+        names = stage_names(_learns_whole(candidate, given))
         n_stages = len(names) - 2  # but its two ends
         stage = fit_task.stage(candidate.name, n_stages)
     with stage as task:
@@ -217,7 +222,7 @@ def _trial(candidate, given, rng, fit_task):
     learned = told.stages.metric_learner is not None
     size = Size(inputs.shape, components, learned, candidate.coarse, given.device)
     trainer = given.params._trainer(fit_task)
-    whole = candidate.whole or is_whole(given.params, graph)
+    whole = _learns_whole(candidate, given)
     with gradients(given.device):
         if whole:
             init = "spectral" if candidate.whole else given.params.init

@@ -24,7 +24,6 @@ from skspectralnet._findings import (
     Clusters,
     Nearby,
     doubts_of,
-    edges_between,
     in_blocks,
     merges_of,
     scores_of,
@@ -524,7 +523,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             assignment, names = self._find_clusters(found, constraints, rng)
             clusters = assignment.labels(found.Z)
             typicality = typicality_of(X, found)
-            sharpness = sharpness_of(X, found, assignment, graph)
+            sharpness = sharpness_of(X, found, assignment)
         self._store(found, assignment, names)
         self._sharpness, self._typicality = sharpness, typicality
         if self.contamination is not None:
@@ -534,13 +533,12 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         if self.contamination is not None:
             self.outlier_share_ = float(np.mean(self.labels_ == -1))
         self._counts = _counted(self, found, clusters)
-        nearby = Nearby.of(found.encoded)
         parts = Clusters(self._clusters, self._counts, names, constraints)
-        edges = edges_between(graph, clusters, self.n_clusters_)
-        self.hierarchy_ = merges_of(found.encoded, nearby, parts, edges)
+        nearby = Nearby.of(found.encoded, parts)
+        self.hierarchy_ = merges_of(found, nearby, parts, clusters)
         columns = getattr(self, "feature_names_in_", None)
-        doubts = doubts_of(found.encoded, nearby, parts, columns)
-        if doubts and graph is None:
+        doubts = doubts_of(nearby, parts, columns) if graph is None else ""
+        if doubts:
             fit_task.warn(doubts, UserWarning)
         self._n_fitted = len(clusters)  # those without a part in the fit as well
         if self.verbose:

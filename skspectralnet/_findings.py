@@ -7,7 +7,7 @@ import numpy as np
 from skspectralnet._assignment import Mixture
 from skspectralnet._defaults import AUTO_WIDTH
 from skspectralnet._drift import Landmarks, draw_reference
-from skspectralnet._graph import checked_graph, cluster_weights
+from skspectralnet._graph import cluster_weights
 from skspectralnet._guards import lone_column_notice, pieces_notice, simpler_notice
 from skspectralnet._hierarchy import Gaps, Labelled, hierarchy
 from skspectralnet._probability import (
@@ -49,7 +49,7 @@ def scores_of(typicality, X, stages):
     return np.concatenate(in_blocks(typicality.scores, X, stages))
 
 
-def sharpness_of(X, found, assignment, graph):
+def sharpness_of(X, found, assignment):
     """How sure labels are: as other graphs of some of the rows learned from agree.
 
     None where there are too few rows to tell.
@@ -58,7 +58,7 @@ def sharpness_of(X, found, assignment, graph):
     few = len(learned) < LEAST_ROWS * len(assignment.centers)
     if few and not isinstance(assignment, Mixture):  # which has its posterior
         return None
-    if graph is None:
+    if found.graph is None:
         # In memory already, in the order of `learned`.
         told, some = found.encoded.directed, calibration_rows(len(learned))
         told = np.arange(found.encoded.codes.shape[0]) if told is None else told
@@ -66,24 +66,9 @@ def sharpness_of(X, found, assignment, graph):
         clusters = assignment.labels(found.Z[rows])
         first, *others = shares_of_others(points, clusters, len(assignment.centers))
         return Sharpness.fit(assignment, found.Z[rows[first]], *others)
-    clusters, graph = assignment.labels(found.Z), checked_graph(graph, X.shape[0])
-    rows, shares = shares_of_neighbors(graph, clusters, len(assignment.centers))
+    clusters, n_clusters = assignment.labels(found.Z), len(assignment.centers)
+    rows, shares = shares_of_neighbors(found.graph, clusters, n_clusters)
     return Sharpness.fit(assignment, found.Z[rows], shares, None)
-
-
-class Nearby(NamedTuple):
-    """The neighbour graph of some of the rows learned from."""
-
-    graph: object  # CSR array, or None where all rows are equal
-    rows: object  # their numbers among the rows learned from, or a slice
-    nodes: np.ndarray  # the places in `rows` of the nodes
-
-    @classmethod
-    def of(cls, encoded, most=_GUARD_ROWS):
-        """That of at most so many rows, behind the encoder."""
-        rows = some_rows(encoded.codes.shape[0], most)
-        graph, nodes, _ = criterion_graph(encoded.codes[rows])
-        return cls(graph, rows, nodes)
 
 
 class Clusters(NamedTuple):
@@ -95,12 +80,30 @@ class Clusters(NamedTuple):
     constraints: object  # Constraints or None
 
 
-def doubts_of(encoded, nearby, clusters, names):
+class Nearby(NamedTuple):
+    """Some of the rows learned from, and their neighbour graph."""
+
+    told: object  # ndarray or CSR, the rows
+    points: object  # ndarray or CSR, behind the encoder, standardised
+    labels: np.ndarray  # (n_rows,), their clusters
+    graph: object  # CSR array, or None where all rows are equal
+    nodes: np.ndarray  # numbers of the rows that are its nodes
+
+    @classmethod
+    def of(cls, encoded, clusters, most=_GUARD_ROWS):
+        """At most so many rows."""
+        rows = some_rows(encoded.codes.shape[0], most)
+        told, codes = encoded.X[rows], encoded.codes[rows]
+        graph, nodes, _ = criterion_graph(codes)
+        points = standard_points(codes, AUTO_WIDTH)
+        return cls(told, points, clusters.of(told), graph, nodes)
+
+
+def doubts_of(nearby, clusters, names):
     """Why the neighbours of the rows are not what clusters need; may be empty.
 
     Parameters
     ----------
-    encoded : Encoded
     nearby : Nearby
     clusters : Clusters
     names : ndarray of shape (n_features,), or None
@@ -108,44 +111,40 @@ def doubts_of(encoded, nearby, clusters, names):
     """
     if nearby.graph is None:
         return ""
-    told, n_clusters = encoded.X[nearby.rows], len(clusters.names)
+    told, graph, nodes = nearby.told, nearby.graph, nearby.nodes
     names = np.arange(told.shape[1]) if names is None else names
     notices = [
-        pieces_notice(nearby.graph, n_clusters, told[nearby.nodes], names),
+        pieces_notice(graph, len(clusters.names), told[nodes], names),
         lone_column_notice(told, names),
     ]
     if clusters.constraints is None and not any(notices):
-        points = standard_points(encoded.codes[nearby.rows], AUTO_WIDTH)[nearby.nodes]
-        labels = clusters.of(told[nearby.nodes])
-        notices.append(simpler_notice(nearby.graph, labels, points))
+        labels, points = nearby.labels[nodes], nearby.points[nodes]
+        notices.append(simpler_notice(graph, labels, points))
     return " ".join(notice for notice in notices if notice)
 
 
-def edges_between(graph, labels, n_clusters):
-    """The weights between clusters in a given graph, (n_clusters, n_clusters).
+def merges_of(found, nearby, clusters, labels):
+    """The Hierarchy of the clusters of a fit, by a given graph or by those nearby.
 
-    None where no graph is given.
+    Parameters
+    ----------
+    found : Spectral
+    nearby : Nearby
+    clusters : Clusters
+    labels : ndarray of int of shape (n_samples,)
+        Clusters of all rows, the nodes of a given graph.
     """
-    if graph is None:
-        return None
-    graph = checked_graph(graph, len(labels))
-    return cluster_weights(graph, labels, n_clusters).toarray()
-
-
-def merges_of(encoded, nearby, clusters, edges=None):
-    """The Hierarchy of the clusters of a fit, by given edges or those nearby."""
     n_clusters, constraints = len(clusters.names), clusters.constraints
     most = min(_ROWS_PER_CLUSTER * n_clusters, CRITERION_ROWS)
     if most > _GUARD_ROWS:
-        nearby = Nearby.of(encoded, most)
-    labels = clusters.of(encoded.X[nearby.rows])
-    if edges is None and nearby.graph is None:
-        edges = np.zeros((n_clusters, n_clusters))
-    elif edges is None:
-        own = labels[nearby.nodes]
-        edges = cluster_weights(nearby.graph, own, n_clusters).toarray()
-    points = standard_points(encoded.codes[nearby.rows], AUTO_WIDTH)
-    gaps = Gaps.of(points, labels, clusters.counts)
+        nearby = Nearby.of(found.encoded, clusters, most)
+    graph = found.graph
+    if graph is None:
+        graph, labels = nearby.graph, nearby.labels[nearby.nodes]
+    edges = np.zeros((n_clusters, n_clusters))
+    if graph is not None:
+        edges = cluster_weights(graph, labels, n_clusters).toarray()
+    gaps = Gaps.of(nearby.points, nearby.labels, clusters.counts)
     numbers = np.empty(0, dtype=np.int64)
     if constraints is not None:
         numbers = np.unique(constraints.labels[constraints.labels >= 0])

@@ -2,11 +2,10 @@
 
 import numpy as np
 from scipy import sparse
-from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import KMeans
-from sklearn.metrics.cluster import contingency_matrix
 
+from skspectralnet._assignment import named_like
 from skspectralnet._selection import CLEAR, lead
 
 # So many times more pieces than clusters are far more.
@@ -117,12 +116,10 @@ def simpler_notice(graph, labels, points):
     n_clusters = len(np.unique(labels))
     if n_clusters == 1:
         return None
-    same = np.random.RandomState(0)  # no part of the fit
-    simple = KMeans(n_clusters, n_init=_STARTS, random_state=same).fit(points).labels_
+    rng = np.random.RandomState(0)  # no part of the fit
+    simple = KMeans(n_clusters, n_init=_STARTS, random_state=rng).fit_predict(points)
     ahead, error = lead(graph, simple, labels)
-    counts = contingency_matrix(labels, simple)
-    rows, columns = linear_sum_assignment(counts, maximize=True)
-    same = counts[rows, columns].sum() / len(labels)
+    same = np.mean(named_like(simple, labels) == labels)
     if ahead < -CLEAR * error or same >= _SAME_SHARE:
         return None
     return (

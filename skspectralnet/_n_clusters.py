@@ -7,8 +7,6 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from skspectralnet._alignment import diffusion
-from skspectralnet._assignment import quick_clusters
 from skspectralnet._constraints import of_rows
 from skspectralnet._defaults import (
     LARGE_GRAPH,
@@ -21,6 +19,7 @@ from skspectralnet._eigen import eigengaps, graph_eigenpairs
 from skspectralnet._selection import (
     CRITERION_NEIGHBORS,
     SOLVED_ROWS,
+    clusters_of_vectors,
     criterion_graph,
     some_rows,
 )
@@ -258,11 +257,8 @@ def _at_gaps(eigenvalues, least, most):
 
 def _clusters(pairs, k):
     """k clusters of the leading eigenvectors, as those of a map are found."""
-    n_vectors = min(components_of(k), len(pairs.eigenvalues))
-    weights = diffusion(pairs.eigenvalues[:n_vectors], "auto", k).weights
-    return quick_clusters(
-        np.ascontiguousarray(pairs.vectors[:, :n_vectors] * weights), k
-    )
+    decays = pairs.eigenvalues[: components_of(k)]
+    return clusters_of_vectors(pairs.vectors, decays, k)
 
 
 class _Judge:

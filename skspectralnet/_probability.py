@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment, minimize_scalar
+from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from skspectralnet._alignment import Kept
+from skspectralnet._assignment import named_like
 from skspectralnet._defaults import AUTO_WIDTH, NEIGHBORS, components_of
 from skspectralnet._distinct import distinct_rows
 from skspectralnet._plan import Components
@@ -179,18 +180,3 @@ def shares_of_neighbors(graph, labels, n_clusters):
 def calibration_rows(n_rows):
     """Numbers of the rows that are clustered again, ascending; a slice for all."""
     return some_rows(n_rows, CALIBRATION_ROWS)
-
-
-def named_like(others, labels):
-    """Clusters renumbered so that as many rows as can be have the same number.
-
-    Parameters
-    ----------
-    others, labels : ndarray of int of shape (n_samples,)
-        Not more of the former than of the latter.
-    """
-    size = 1 + max(others.max(), labels.max())
-    counts = np.zeros((size, size))
-    np.add.at(counts, (others, labels), 1)
-    _, names = linear_sum_assignment(counts, maximize=True)
-    return names[others]

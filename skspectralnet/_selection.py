@@ -369,13 +369,30 @@ def solved_clusters(
     if laplacian == "unnormalized":
         decays = decays / float(graph.sum(axis=1).max())
     decays = decays[: kept.n_components]
-    weights = diffusion(decays, "auto", kept.n_leading).weights
-    Z = np.ascontiguousarray(pairs.vectors[:, : len(weights)] * weights)
-    labels = quick_clusters(Z, kept.n_leading)
+    labels = clusters_of_vectors(pairs.vectors, decays, kept.n_leading)
     last = kept.n_leading - 1  # as many eigenvalues as clusters
     values = pairs.eigenvalues
     gap = 0 < last < len(values) - 1 and _GAP * values[last] <= values[last + 1]
     return labels, bool(gap)
+
+
+def clusters_of_vectors(vectors, decays, n_clusters):
+    """Clusters of exact eigenvectors, weighted as those of a map are.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n_rows, n_vectors)
+    decays : ndarray of shape (n_components,), ascending
+        Eigenvalues of the first of them, of a normalized Laplacian.
+    n_clusters : int
+
+    Returns
+    -------
+    labels : ndarray of shape (n_rows,), int64
+    """
+    weights = diffusion(decays, "auto", n_clusters).weights
+    Z = np.ascontiguousarray(vectors[:, : len(weights)] * weights)
+    return quick_clusters(Z, n_clusters)
 
 
 def lead(graph, labels, others):

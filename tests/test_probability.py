@@ -6,10 +6,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.datasets import make_blobs
 
-from skspectralnet._assignment import Centers, fit_assignment
+from skspectralnet._assignment import Centers, fit_assignment, named_like
 from skspectralnet._probability import (
     Sharpness,
-    named_like,
     shares_of_neighbors,
     shares_of_others,
 )
