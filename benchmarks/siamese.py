@@ -45,7 +45,7 @@ VARIANTS = {
     },
     **{
         f"batch_size={b} in pairs": {"metric_learner": SiameseEmbedding(batch_size=b)}
-        for b in (128, 512, 1024)
+        for b in (128, 256, 1024)
     },
     **{
         f"{units} in each layer": {
@@ -54,7 +54,25 @@ VARIANTS = {
         for units in (128, 256, 512)
     },
     'init="random"': {"metric_learner": SiameseEmbedding(init="random")},
-    "36 epochs": {"metric_learner": SiameseEmbedding(max_iter=36)},
+    **{
+        f"{n} epochs": {"metric_learner": SiameseEmbedding(max_iter=n)}
+        for n in (15, 30, 60)
+    },
+    "60 epochs at 4e-3, batch_size=256": {
+        "metric_learner": SiameseEmbedding(
+            max_iter=60, learning_rate_init=4e-3, batch_size=256
+        )
+    },
+    **{
+        f"learning_rate_init={rate} of pairs": {
+            "metric_learner": SiameseEmbedding(learning_rate_init=rate)
+        }
+        for rate in (4e-3, 1.2e-2)
+    },
+    **{
+        f"learning_rate_init={rate} of the map": {"learning_rate_init": rate}
+        for rate in (1e-2, 1.5e-2)
+    },
     "contrastive loss": {"metric_learner": SiameseEmbedding(loss="contrastive")},
     **{f"n_neighbors={k}": {"n_neighbors": k} for k in (5, 10, 20, 40)},
     **{f"diffusion_time={t}": {"diffusion_time": t} for t in (0, 8, 16)},

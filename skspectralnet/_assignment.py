@@ -21,6 +21,9 @@ _VARIANCE_FLOOR = 0.05
 _LOG_TIE = 1e-9
 # Median of squared distances to the nearest cluster, as a share of the mean to all.
 _LEAST_SPREAD = 1e-6
+# Rows on which the starts of k-means are compared: so many, and for each of many
+# clusters. A start costs rows times the square of the clusters (benchmarks/speed.py).
+_START_ROWS, _START_ROWS_PER_CLUSTER = 4096, 20
 # Starts of k-means for clusters that are only compared.
 _QUICK_STARTS = 3
 
@@ -136,8 +139,23 @@ class Centers(_ByDistance):
 
     @classmethod
     def fit(cls, Z, n_clusters, n_init, random_state):
-        """Return the best of `n_init` runs of k-means."""
-        kmeans = KMeans(n_clusters, n_init=n_init, random_state=random_state).fit(Z)
+        """Return the best of `n_init` runs of k-means.
+
+        Of many rows the runs are made and compared on some, and the best goes on with
+        all of them.
+        """
+        n_rows, init = max(_START_ROWS, _START_ROWS_PER_CLUSTER * n_clusters), None
+        if n_rows < len(Z):
+            some = Z[np.sort(random_state.permutation(len(Z))[:n_rows])]
+            if _count_distinct(some, n_clusters) == n_clusters:
+                kmeans = KMeans(n_clusters, n_init=n_init, random_state=random_state)
+                init, n_init = kmeans.fit(some).cluster_centers_, 1
+        kmeans = KMeans(
+            n_clusters,
+            init="k-means++" if init is None else init,
+            n_init=n_init,
+            random_state=random_state,
+        ).fit(Z)
         return _by_size(cls(kmeans.cluster_centers_, float(kmeans.inertia_)), Z)
 
     def take(self, order):

@@ -127,6 +127,7 @@ def selected(given, rng, fit_task):
         fit=functools.cache(fit),
         clusters=functools.partial(_clusters_of, given),
         contest=functools.partial(_fresh, sample, given),
+        larger=functools.partial(_larger, given),
     )
     best, selection = choose(candidates, _solved(sample, given, candidates), ways)
     rng.set_state(best.rng.get_state())
@@ -150,10 +151,19 @@ def _contest(given, most):
 
 def _fresh(sample, given):
     """A Contest without entries, on more rows than the sample if there are more."""
-    all_rows = given.encoded.n_told(every=False) <= SOLVED_ROWS
-    if given.graph is not None or all_rows:
-        return sample.again()
-    return _contest(given, CRITERION_ROWS)
+    return _contest(given, CRITERION_ROWS) if _has_more(given) else sample.again()
+
+
+def _has_more(given):
+    """Whether there are more rows than those whose graph is solved first."""
+    return given.graph is None and given.encoded.n_told(every=False) > SOLVED_ROWS
+
+
+def _larger(given, candidate):
+    """A Contest on more rows with a plain candidate, by exact eigenvectors; or None."""
+    if not _has_more(given):
+        return None
+    return _solved(_contest(given, CRITERION_ROWS), given, [candidate, None])
 
 
 def _solved(contest, given, candidates):

@@ -260,7 +260,9 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         rows learned from is below. The map and the clusters are what they are without
         it. None: each row gets the label of a cluster, however far it lies.
     n_init : int, default=10
-        Starts of k-means, or of the mixture, each from a k-means of its own.
+        Starts of k-means, or of the mixture, each from a k-means of its own. Those of
+        k-means are made and compared on 20 rows for each cluster, but at least 4,096,
+        where there are more.
     verbose : int, default=0
         Above 0, progress bars on the standard error, and at the end a line with the
         clusters found, the last of `summary`.

@@ -118,7 +118,7 @@ MAX_SIAMESE_COMPONENTS = 10
 EXACT_ROWS = 20_000
 # hidden_layer_sizes=None: the units that so many rows are worth.
 SIAMESE_LAYERS = {5000: (512, 256, 256), 0: (128, 128, 128)}
-SIAMESE_BATCHES, MIN_SIAMESE_BATCH, MAX_SIAMESE_BATCH = 4, 64, 256
+SIAMESE_BATCHES, MIN_SIAMESE_BATCH, MAX_SIAMESE_BATCH = 4, 64, 512
 # An epoch is at least a step for so many rows, between these two, so that few rows are
 # learned at all, and at most that many steps, so that its cost does not follow n.
 SIAMESE_ROWS_PER_STEP, SIAMESE_STEPS, MAX_SIAMESE_STEPS = 100, (5, 30), 100

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from sklearn import config_context
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
@@ -292,6 +293,12 @@ def squared_lengths(X, indices):
                 difference = difference.astype(np.float64, copy=False)
                 squared[rows, j] = np.einsum("ij,ij->i", difference, difference)
     return squared
+
+
+def pieces(graph):
+    """How many connected pieces a symmetric graph has, and that of each row."""
+    n_pieces, labels = connected_components(graph, directed=False)
+    return n_pieces, labels.astype(np.int64)
 
 
 def symmetric_graph(indices, weights):

@@ -1,6 +1,5 @@
 """The networks: a perceptron, the orthonorm layer, and the maps made of them."""
 
-import copy
 import itertools
 import math
 
@@ -43,7 +42,7 @@ def loaded(array):
     return tensor
 
 
-def linear(x, weight, bias):
+def linear(x, weight, bias=None):
     """The same as ``F.linear``; of wide batches a part of the columns at a time.
 
     The product, and that of the gradient, make copies of what they multiply: beside
@@ -53,7 +52,7 @@ def linear(x, weight, bias):
     ----------
     x : tensor of shape (b, n_inputs)
     weight : tensor of shape (n_outputs, n_inputs)
-    bias : tensor of shape (n_outputs,)
+    bias : tensor of shape (n_outputs,), default=None
 
     Returns
     -------
@@ -61,11 +60,16 @@ def linear(x, weight, bias):
     """
     if x.numel() <= _WHOLE_ENTRIES:
         return F.linear(x, weight, bias)
-    size = max(_WHOLE_ENTRIES // len(x), 1)
-    parts = zip(x.split(size, dim=1), weight.split(size, dim=1), strict=True)
-    for part, of_part in parts:
-        bias = bias + F.linear(part, of_part)
+    for part, of_part in zip(*columns_of(x, weight), strict=True):
+        product = F.linear(part, of_part)
+        bias = product if bias is None else bias + product
     return bias
+
+
+def columns_of(x, *others):
+    """Parts of the columns of a batch, and the same columns of other matrices."""
+    size = max(_WHOLE_ENTRIES // len(x), 1)
+    return [matrix.split(size, dim=1) for matrix in (x, *others)]
 
 
 class MLP(nn.Module):
@@ -180,64 +184,6 @@ def placed_mlp(read, n_rows, layer_sizes, activation, generator):
     ).numpy()
     rows = torch.tensor(read(chosen), dtype=torch.float32, device="cpu")
     return MLP((rows.shape[1], *layer_sizes), activation, generator, rows)
-
-
-class BatchNormMLP(nn.Module):
-    r"""A multilayer perceptron whose hidden units are normalised while it trains.
-
-    Before its activation a hidden unit h becomes :math:`\gamma (h - m) / \sqrt{v +
-    \epsilon} + \beta` with the mean m and the variance v over the batch (Ioffe and
-    Szegedy, 2015). :meth:`folded` puts running means of both into the weights: what
-    is applied afterwards is a plain perceptron, each row on its own.
-
-    Parameters
-    ----------
-    mlp : MLP
-    """
-
-    _EPSILON = 1e-5
-    _MOMENTUM = 0.05
-
-    def __init__(self, mlp):
-        super().__init__()
-        self.mlp = mlp
-        self.gains, self.shifts = nn.ParameterList(), nn.ParameterList()
-        for i, bias in enumerate(mlp.biases[:-1]):
-            ones, zeros = torch.ones_like(bias.data), torch.zeros_like(bias.data)
-            self.gains.append(nn.Parameter(ones.clone()))
-            self.shifts.append(nn.Parameter(zeros.clone()))
-            self.register_buffer(f"mean{i}", zeros)
-            self.register_buffer(f"variance{i}", ones)
-
-    def forward(self, x):
-        """Map (b, n_inputs) to (b, n_outputs); counts the batch in training mode."""
-        act = ACTIVATIONS[self.mlp.activation]
-        for i, (gain, shift) in enumerate(zip(self.gains, self.shifts, strict=True)):
-            x = F.batch_norm(
-                linear(x, self.mlp.weights[i], self.mlp.biases[i]),
-                getattr(self, f"mean{i}"),
-                getattr(self, f"variance{i}"),
-                gain,
-                shift,
-                training=self.training,
-                momentum=self._MOMENTUM,
-                eps=self._EPSILON,
-            )
-            x = act(x)
-        return F.linear(x, self.mlp.weights[-1], self.mlp.biases[-1])
-
-    def folded(self):
-        """The perceptron that gives the same outputs by the running means."""
-        mlp = copy.deepcopy(self.mlp)
-        with torch.no_grad():
-            for i, (gain, shift) in enumerate(
-                zip(self.gains, self.shifts, strict=True)
-            ):
-                spread = (getattr(self, f"variance{i}") + self._EPSILON).sqrt()
-                factor = gain / spread
-                mlp.weights[i].mul_(factor[:, None])
-                mlp.biases[i].sub_(getattr(self, f"mean{i}")).mul_(factor).add_(shift)
-        return mlp
 
 
 def orthonormalizer(outputs, row_weights):

@@ -15,6 +15,7 @@ from skspectralnet._graph import (
     cut_share,
     modularity_parts,
     neighbor_graph,
+    pieces,
     repeated_graph,
 )
 from skspectralnet._neighbor_graph import neighbor_affinity
@@ -269,11 +270,15 @@ class Ways(NamedTuple):
         That and numbers of rows -> the labels of these.
     contest : callable
         Nothing -> a Contest without entries.
+    larger : callable
+        A plain candidate -> a Contest on more rows with its exact clusters as the only
+        entry; None where there are no more.
     """
 
     fit: object
     clusters: object
     contest: object
+    larger: object
 
 
 def choose(candidates, solved, ways):
@@ -312,6 +317,11 @@ def choose(candidates, solved, ways):
         candidates, learned = [solved.taken, last], ways.fit(last)
         if solved.add(last, ways.clusters(learned, solved.rows)):
             return learned, solved.selection()
+        # The neighbours of few rows are far: those of more are nearer to what a map of
+        # all rows can find, and are solved for sooner than it is learned.
+        larger = ways.larger(solved.taken)
+        if larger and larger.add(last, ways.clusters(learned, larger.rows)):
+            return learned, larger.selection()
     best, failed, contest = None, None, ways.contest()
     for candidate in candidates:
         try:
@@ -363,6 +373,11 @@ def solved_clusters(
         points, affinity, n_neighbors, gamma=None, random_state=same
     )
     graph = repeated_graph(graph, multiplicities)
+    if components.n_trivial == 0:
+        # As many pieces as clusters are these, by the first eigenvectors: eigenvalue 0.
+        n_pieces, labels = pieces(graph)
+        if n_pieces == components.n_expected > 1:
+            return labels, True
     n_vectors = min(components.n_learned, graph.shape[0] - 1)
     pairs = graph_eigenpairs(graph, n_vectors, laplacian, same)
     kept, decays = components.kept(pairs.eigenvalues), pairs.eigenvalues

@@ -8,14 +8,12 @@ import torch
 from sklearn.utils import check_random_state
 
 from skspectralnet import _defaults
+from skspectralnet._batch_norm import BatchNormMLP
 from skspectralnet._constraints import known_pairs
 from skspectralnet._estimator import NetworkTransformer, layer_sizes
-from skspectralnet._losses import (
-    heavy_tailed_loss,
-    margin_loss,
-    reconstruction_loss,
-)
-from skspectralnet._network import ACTIVATIONS, MLP, BatchNormMLP, RowMap
+from skspectralnet._losses import reconstruction_loss
+from skspectralnet._network import ACTIVATIONS, MLP, RowMap
+from skspectralnet._pair_losses import heavy_tailed_loss, margin_loss, pair_distances
 from skspectralnet._pairs import (
     Pairs,
     Start,
@@ -30,7 +28,6 @@ from skspectralnet._rows import (
 )
 from skspectralnet._tensors import (
     GaussianNoise,
-    in_bfloat16,
     read_batch,
     resolve_device,
     takes_bfloat16,
@@ -69,6 +66,14 @@ class _Task(NamedTuple):
     batch_size: int
     n_steps: int  # of an epoch
     device: torch.device
+
+
+class _Draw(NamedTuple):
+    """The rows of a step."""
+
+    anchors: np.ndarray  # (b,)
+    partners: np.ndarray  # (b,), a neighbour of each
+    against: np.ndarray  # (64,), of both, which the anchors are held against
 
 
 class _Goal(NamedTuple):
@@ -139,13 +144,13 @@ class SiameseEmbedding(NetworkTransformer):
         ``"silu"`` or ``"identity"``.
     alpha : float, default=1e-4
         Weight decay of the AdamW steps.
-    learning_rate_init : float, default=4e-3
+    learning_rate_init : float, default=8e-3
         Largest learning rate: it rises to it over the first quarter of `max_iter`
         epochs and falls to nearly zero over the rest.
     batch_size : int or "auto", default="auto"
         Positive pairs of a step. ``"auto"``: a quarter of the rows, at least 64 and at
-        most 256.
-    max_iter : int, default=60
+        most 512.
+    max_iter : int, default=20
         Epochs, unless training stops early. An epoch has a pair for each row, but at
         least 30 steps (5 to 30 of fewer than 3,000 rows) and at most 100.
     tol : float, default=1e-4
@@ -244,9 +249,9 @@ class SiameseEmbedding(NetworkTransformer):
         hidden_layer_sizes=None,
         activation="relu",
         alpha=1e-4,
-        learning_rate_init=4e-3,
+        learning_rate_init=8e-3,
         batch_size="auto",
-        max_iter=60,
+        max_iter=20,
         tol=1e-4,
         n_iter_no_change=10,
         early_stopping=False,
@@ -377,9 +382,8 @@ class SiameseEmbedding(NetworkTransformer):
             n_before = -(-self.max_iter // _START_SHARE)
 
         def epoch_losses():
-            for _ in range(task.n_steps):
-                anchors = draw(task.batch_size)
-                yield _pair_loss(network, pairs, anchors, task, rng, noise)
+            for drawn in _draws(draw, pairs.partners, task, rng):
+                yield _pair_loss(network, pairs, drawn, task, rng, noise)
 
         def validate():
             return _held_out_loss(network, pairs, held_out, task)
@@ -468,36 +472,55 @@ def _begin(goal, schedule, generator, **hooks):
     return not train(network, losses, schedule, **hooks).interrupted
 
 
+def _draws(draw, partners, task, rng):
+    """The steps of an epoch, drawn at once: a call of numpy costs as much as a layer.
+
+    Parameters
+    ----------
+    draw : callable
+        So many rows, as :func:`~skspectralnet._pairs.anchor_draws` makes it.
+    partners : ndarray of int of shape (n_rows, k)
+    task : _Task
+    rng : RandomState
+
+    Returns
+    -------
+    iterator of _Draw
+    """
+    n_steps, b = task.n_steps, task.batch_size
+    anchors = draw(n_steps * b)
+    partners = partners[anchors, rng.randint(partners.shape[1], size=n_steps * b)]
+    against = rng.randint(2 * b, size=(n_steps, _NEGATIVES))
+    return map(_Draw, anchors.reshape(-1, b), partners.reshape(-1, b), against)
+
+
 def _outputs(network, pairs, rows, task, noise):
     """The outputs for some rows, with noise where it is given."""
     inputs = read_batch(pairs.rows, rows, device=task.device)
     if noise is not None:
         inputs = noise.add_to(inputs)
-    # Distances are taken in float32 either way.
     low = task.bfloat16 and network.training
-    return in_bfloat16(network, inputs) if low else network(inputs)
+    return network(inputs, torch.bfloat16 if low else torch.float32)
 
 
-def _pair_loss(network, pairs, anchors, task, rng, noise=None):
+def _pair_loss(network, pairs, draw, task, rng, noise=None):
     """The loss of a partner of each anchor, and of what is known besides."""
-    places = rng.randint(pairs.partners.shape[1], size=len(anchors))
-    partners = pairs.partners[anchors, places]
     together, apart = _known(pairs.constraints, task, rng)
-    involved = np.concatenate([anchors, partners, *together.T, *apart.T])
+    involved = np.concatenate([draw.anchors, draw.partners, *together.T, *apart.T])
     outputs = _outputs(network, pairs, involved, task, noise)
     # (b + b + 2 t + 2 a, n_components)
-    b, t = len(anchors), len(together)
-    sides = outputs.split([b, b, t, t, len(apart), len(apart)])
-    against = rng.randint(2 * b, size=_NEGATIVES)
-    negative = _squared_distances(sides[0], outputs[: 2 * b][against]).flatten()
-    excluded = _same_row(anchors, involved[against], pairs.constraints)  # (b, 64)
+    b, t, places = len(draw.anchors), len(together), {"device": task.device}
+    against = to_tensor(draw.against, dtype=torch.int64, **places)
+    positive, negative = pair_distances(outputs, b, against)
+    others, negative = involved[draw.against], negative.flatten()
+    excluded = _same_row(draw.anchors, others, pairs.constraints)  # (b, 64)
     if excluded.any():
-        kept = np.flatnonzero(~excluded)
-        kept = to_tensor(kept, device=task.device, dtype=torch.int64)
+        kept = to_tensor(np.flatnonzero(~excluded), dtype=torch.int64, **places)
         negative = negative.index_select(0, kept)
-    loss = _contrast(_squared(sides[0], sides[1]), negative, task)
+    loss = _contrast(positive, negative, task)
     if t or len(apart):
-        known = _squared(sides[2], sides[3]), _squared(sides[4], sides[5])
+        sides = outputs[2 * b :].split([t, t, len(apart), len(apart)])
+        known = _squared(sides[0], sides[1]), _squared(sides[2], sides[3])
         loss = loss + _known_weight(pairs.constraints) * _contrast(*known, task)
     return loss
 
@@ -534,12 +557,6 @@ def _squared(a, b):
     return (a - b).square().sum(dim=1)
 
 
-def _squared_distances(a, b):
-    """*Squared* distances of all pairs, (m, n), at least 0."""
-    squares = a.square().sum(dim=1)[:, None] + b.square().sum(dim=1)[None, :]
-    return (squares - 2.0 * a @ b.T).clamp(min=0.0)
-
-
 def _contrast(positive, negative, task):
     if task.loss == "contrastive":
         return margin_loss(positive, negative, task.margin)
@@ -552,6 +569,8 @@ def _held_out_loss(network, pairs, rows, task):
     try:
         with torch.no_grad():
             rng = np.random.RandomState(0)
-            return float(_pair_loss(network, pairs, rows, task, rng))
+            of_rows = task._replace(n_steps=1, batch_size=len(rows))
+            (drawn,) = _draws(lambda size: rows, pairs.partners, of_rows, rng)
+            return float(_pair_loss(network, pairs, drawn, task, rng))
     finally:
         network.train()

@@ -16,7 +16,6 @@ from skspectralnet import _network
 from skspectralnet._network import (
     ACTIVATIONS,
     MLP,
-    BatchNormMLP,
     Orthonorm,
     RowMap,
     SpectralMap,
@@ -331,79 +330,7 @@ def test_row_map_through_a_pickle(rng):
         assert copied.mlp.activation == "tanh"
 
 
-# --- normalised hidden units
-
-
-def trained_network(rng, activation="relu", n_batches=30):
-    """A perceptron that has seen batches and whose gains and shifts have moved."""
-    network = BatchNormMLP(MLP((3, 6, 5, 2), activation, generator()))
-    with torch.no_grad():
-        for p in [*network.gains, *network.shifts]:
-            p.add_(torch.tensor(rng.normal(scale=0.3, size=p.shape), dtype=p.dtype))
-        for _ in range(n_batches):
-            network(torch.tensor(rng.normal(1, 2, size=(50, 3)), dtype=torch.float32))
-    return network
-
-
-@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
-def test_folded_network_is_the_one_with_running_means(activation, rng):
-    network = trained_network(rng, activation)
-    X = torch.tensor(rng.normal(size=(40, 3)), dtype=torch.float32)
-    folded = network.folded()
-    assert type(folded) is MLP
-    with torch.no_grad():
-        expected = network.eval()(X)
-        assert_allclose(folded(X), expected, rtol=1e-5, atol=1e-5)
-        assert not np.allclose(network.mlp(X), expected, atol=1e-2)
-
-
-def test_folding_leaves_the_network_as_it_was(rng):
-    network = trained_network(rng)
-    before = {name: t.clone() for name, t in network.state_dict().items()}
-    network.folded()
-    for name, value in network.state_dict().items():
-        assert_array_equal(value, before[name])
-
-
-def test_hidden_units_are_normalised_over_the_batch(rng):
-    network = BatchNormMLP(MLP((3, 6, 2), "identity", generator()))
-    X = torch.tensor(rng.normal(5, 9, size=(64, 3)), dtype=torch.float32)
-    hidden = torch.nn.functional.linear(
-        X, network.mlp.weights[0], network.mlp.biases[0]
-    )
-    hidden = (hidden - hidden.mean(dim=0)) / hidden.std(dim=0, unbiased=False)
-    expected = torch.nn.functional.linear(
-        hidden, network.mlp.weights[1], network.mlp.biases[1]
-    )
-    with torch.no_grad():
-        assert_allclose(network(X), expected, rtol=1e-3, atol=1e-4)
-
-
-def test_running_means_count_batches_in_training_only(rng):
-    network = trained_network(rng, n_batches=0)
-    X = torch.tensor(rng.normal(3, 1, size=(50, 3)), dtype=torch.float32)
-    with torch.no_grad():
-        network.eval()(X)
-        assert_array_equal(network.mean0, torch.zeros(6))
-        network.train()
-        for _ in range(200):
-            network(X)
-        hidden = torch.nn.functional.linear(
-            X, network.mlp.weights[0], network.mlp.biases[0]
-        )
-    assert_allclose(network.mean0, hidden.mean(dim=0), rtol=1e-2, atol=1e-3)
-    assert_allclose(network.variance0, hidden.var(dim=0), rtol=1e-2, atol=1e-3)
-
-
-def test_gradients_reach_every_parameter(rng):
-    network = trained_network(rng, "tanh")
-    X = torch.tensor(rng.normal(size=(20, 3)), dtype=torch.float32)
-    (network(X) ** 3).sum().backward()
-    for name, p in network.named_parameters():
-        assert torch.isfinite(p.grad).all(), name
-        # What is subtracted again with the mean of the batch cannot matter.
-        cancelled = name in ("mlp.biases.0", "mlp.biases.1")
-        assert cancelled or p.grad.abs().max() > 1e-3, name
+# --- outliers
 
 
 def test_pulled_in_is_that_of_arrays_and_can_be_undone(rng):

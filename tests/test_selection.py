@@ -9,7 +9,9 @@ from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 
 from skspectralnet import SiameseEmbedding, SpectralNetClustering, SpectralNetEmbedding
+from skspectralnet._alignment import Kept
 from skspectralnet._graph import modularity, modularity_parts
+from skspectralnet._plan import Components
 from skspectralnet._selection import (
     ALL_ROWS,
     COARSE,
@@ -21,6 +23,7 @@ from skspectralnet._selection import (
     candidates_of,
     choose,
     criterion_graph,
+    solved_clusters,
 )
 
 OPEN = Neighbors(one_width=False, free=True)
@@ -190,8 +193,8 @@ def test_shapes_are_found_in_any_number_of_columns(n_columns, change, rng):
 class Fitted:
     """Candidates that are "fitted": each has labels that are known before."""
 
-    def __init__(self, **labels):
-        self.labels, self.fitted = labels, []
+    def __init__(self, larger=None, **labels):
+        self.labels, self.fitted, self.larger = labels, [], larger
 
     def ways(self, contest):
         def fit(candidate):
@@ -199,7 +202,12 @@ class Fitted:
                 self.fitted.append(candidate.name)
             return candidate.name
 
-        return Ways(fit, lambda name, _: self.labels[name], contest.again)
+        return Ways(
+            fit,
+            lambda name, _: self.labels[name],
+            contest.again,
+            lambda candidate: self.larger,
+        )
 
 
 @pytest.mark.parametrize(
@@ -224,6 +232,35 @@ def test_clusters_that_are_settled_are_fitted_until_a_map_has_them(
     assert best == selection.taken == taken
     assert fits.fitted == fitted
     assert ("batches" in selection.reason) == (taken == ALL_ROWS)
+
+
+def test_rows_that_were_not_solved_first_decide_before_a_plain_map_is_learned():
+    one = sparse.csr_array(ring(100))
+    halves, mixed = np.arange(100) // 50, np.arange(100) % 2
+    names = (FINE, LEARNED)
+    for in_larger, fitted in ((mixed, [LEARNED]), (halves, [LEARNED, FINE])):
+        solved, larger = (Contest(one, slice(None)) for _ in range(2))
+        solved.add(candidate(FINE), halves)
+        larger.add(candidate(FINE), in_larger)
+        fits = Fitted(larger, **{FINE: halves, LEARNED: mixed})
+        candidates = [candidate(name) for name in names]
+        best, selection = choose(candidates, solved, fits.ways(solved))
+        assert fits.fitted == fitted
+        assert best == selection.taken == fitted[-1]
+
+
+def test_as_many_pieces_as_clusters_are_the_clusters(rng):
+    X, y = make_blobs(300, centers=4, cluster_std=0.1, random_state=rng)
+    found = []
+    for n_trivial in (0, 1):  # 1: by eigenvectors
+        kept = Kept(6, n_leading=4)
+        components = Components(6, 4, n_trivial, lambda values, kept=kept: kept)
+        found.append(
+            solved_clusters(X, 10, "self_tuning", "random_walk", components, None)
+        )
+    for labels, gap in found:
+        assert adjusted_rand_score(y, labels) == 1.0
+        assert gap
 
 
 @pytest.mark.slow

@@ -24,8 +24,8 @@ from skspectralnet import (
     _siamese,
     _tensors,
 )
+from skspectralnet._batch_norm import BatchNormMLP
 from skspectralnet._constraints import known_pairs
-from skspectralnet._network import BatchNormMLP
 from skspectralnet._rows import Rows, center_and_scale
 
 FAST = {"hidden_layer_sizes": (32,), "max_iter": 3}
@@ -86,6 +86,7 @@ def test_margin_is_a_distance(margin, blobs, global_random_seed):
     # Beyond the margin nothing repels, within a blob the neighbours attract.
     X, y = blobs
     fitted = model(2, global_random_seed, loss="contrastive", margin=margin)
+    fitted.set_params(learning_rate_init=4e-3)  # beyond the margin nothing pulls
     Z = fitted.set_params(max_iter=90).fit_transform(X)
     for one in range(3):
         for other in range(one):
@@ -443,9 +444,9 @@ def test_early_stopping_keeps_the_best_weights(rng, monkeypatch):
 def test_held_out_rows_are_no_anchors(rng, monkeypatch):
     original, seen = _siamese._pair_loss, {True: set(), False: set()}
 
-    def spy(network, pairs, anchors, *args):
-        seen[network.training].update(anchors.tolist())
-        return original(network, pairs, anchors, *args)
+    def spy(network, pairs, draw, *args):
+        seen[network.training].update(draw.anchors.tolist())
+        return original(network, pairs, draw, *args)
 
     monkeypatch.setattr(_siamese, "_pair_loss", spy)
     model(**EARLY).fit(noise(rng))
@@ -661,10 +662,10 @@ def spied_inputs():
         seen["rows"].append(read(self, which, dtype))
         return seen["rows"][-1]
 
-    def given(self, x):
+    def given(self, x, dtype):
         seen["inputs"].append(x.numpy().copy())
         del seen["rows"][: -len(seen["inputs"])]  # those of the noise's size
-        return forward(self, x)
+        return forward(self, x, dtype)
 
     with (
         mock.patch.object(Rows, "batch", batch),
@@ -691,9 +692,9 @@ def test_auto_precision_asks_the_device_and_the_rows(fast, rng, monkeypatch):
     monkeypatch.setattr(_tensors, "fast_bfloat16", lambda device: fast)
     tasks, original = [], _siamese._pair_loss
 
-    def spy(network, pairs, anchors, task, *args):
+    def spy(network, pairs, draw, task, *args):
         tasks.append(task)
-        return original(network, pairs, anchors, task, *args)
+        return original(network, pairs, draw, task, *args)
 
     monkeypatch.setattr(_siamese, "_pair_loss", spy)
     # Fifty groups far apart, neighbours a thousandth of that apart.
