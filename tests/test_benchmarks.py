@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
 from skspectralnet import SpectralNetClustering
@@ -365,6 +366,29 @@ def test_a_method_that_ended_early_is_given_up(module, tmp_path):
     assert peers.given_up(book, "slow", 10_000)
     assert not peers.given_up(book, "slow", 1000)
     assert not peers.given_up(book, "quick", 10_000)
+
+
+def test_gpu_script_runs_without_one(module, monkeypatch, capsys):
+    gpu = module("gpu")
+    X, y = make_blobs(60, 3, centers=3, random_state=0)
+    monkeypatch.setitem(gpu.TABLES, "MNIST", lambda: (X, y))
+    monkeypatch.setattr(gpu, "write", lambda *args: pytest.fail("wrote a result"))
+    assert gpu.main(["--device", "cpu", "--tables", "MNIST"]) == 0
+    assert "MNIST            cpu    acc 1.000" in capsys.readouterr().err
+    monkeypatch.setattr(gpu.torch.cuda, "is_available", lambda: False)
+    assert gpu.main([]) == 1
+
+
+def test_peers_on_data_in_a_table(module, tmp_path):
+    peers = module("peers")
+    run = {"data": "mnist", "method": "EVoC", "nmi": 0.9, "ari": 0.8, "wall": 2.0}
+    run |= {"cpu": 3.0, "clusters": 11, "left_out": 0.25}
+    ended = {"data": "mnist", "method": "k-means", "seed": 0, "ended": "stopped"}
+    runs = [run | {"seed": seed, "nmi": 0.9 - 0.1 * seed} for seed in range(2)]
+    table = peers.data_tables({"runs": [*runs, ended]})["peers_data"]
+    for cell in ("EVoC", "0.850", "0.800", "11", "0.25"):
+        assert cell in table
+    assert "k-means" not in table
 
 
 def test_make_runs_every_benchmark():
