@@ -56,7 +56,7 @@ SHAPES = {
     **{"spirals": spirals, "roll": cut_roll},
 }
 few_or_all = [
-    pytest.param(seed, marks=[] if seed < 2 else pytest.mark.slow) for seed in range(10)
+    pytest.param(seed, marks=[] if seed < 1 else pytest.mark.slow) for seed in range(10)
 ]
 
 

@@ -496,7 +496,9 @@ def agreement(Z, y, rows):
 
 
 @both_losses
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(
     ("share", "least", "least_gain"),
     [

@@ -108,8 +108,16 @@ MODELS = {
 }
 
 
+# Of several seconds each; the others share their mechanisms.
+LONG = ("siamese alone", "autoencoder before", "raw", "raw, data")
+short_and_long = [
+    pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
+    for name in MODELS
+]
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", short_and_long)
 def test_no_method_makes_a_dense_copy(name):
     X, model = topics(0), clone(MODELS[name])
     methods = ["fit", "transform", "predict", "score", "partial_fit"]
