@@ -24,8 +24,8 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-machines golden coverage lint format docs images \
-	dist bench bench-machine bench-gpu bench-quality bench-env clean
+.PHONY: help demo test test-all test-machines golden golden-files fuzz-files coverage \
+	lint format docs images dist bench bench-machine bench-gpu bench-quality bench-env clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,12 @@ test-machines: $(READY) ## the tests as on other processors, and with seeds 0 to
 
 golden: $(READY) ## write the stored results of tests/test_golden.py again
 	OMP_NUM_THREADS=1 $(RUN) tests/test_golden.py $$(mktemp -d)
+
+golden-files: $(READY) ## write the stored models of this state version, where missing
+	OMP_NUM_THREADS=1 $(RUN) tests/stored_models.py
+
+fuzz-files: $(READY) ## load broken and hostile files; also the table of their sizes
+	OMP_NUM_THREADS=1 $(RUN) benchmarks/files.py
 
 test-all: $(READY) ## all tests
 	$(PYTEST) tests skspectralnet
@@ -95,6 +101,7 @@ bench: $(READY) ## the benchmarks of this package alone, into benchmarks/results
 	$(RUN) benchmarks/small.py
 	$(RUN) benchmarks/eigengap.py
 	$(RUN) benchmarks/scale.py
+	$(RUN) benchmarks/files.py
 
 bench-machine: $(READY) ## what the seconds and the memory are spent on
 	$(RUN) benchmarks/speed.py

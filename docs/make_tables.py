@@ -21,7 +21,8 @@ DOCS = Path(__file__).resolve().parent
 BENCHMARKS = DOCS.parent / "benchmarks"
 GENERATED = DOCS / "_generated"
 NAMES = (
-    *("assignment", "eigengap", "eigensolvers", "fidelity", "footprint", "how_sure"),
+    *("assignment", "eigengap", "eigensolvers", "fidelity", "files"),
+    *("footprint", "how_sure"),
     *("merge", "mnist", "mnist_peer", "more_shapes", "neighbors", "neighbors_large"),
     *("orthonorm", "peers", "quality"),
     *(

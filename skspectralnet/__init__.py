@@ -10,7 +10,22 @@ from skspectralnet._siamese import SiameseEmbedding
 
 __version__ = version("skspectralnet")
 
+#: The types of this package in files of skops.
+#:
+#: ``skops.io.load(file, trusted=TRUSTED_TYPES)`` makes objects of these, which check
+#: what the file says, and of those that skops trusts itself: :doc:`/guide/storing`.
+TRUSTED_TYPES = tuple(
+    f"{cls.__module__}.{cls.__name__}"
+    for cls in (
+        Autoencoder,
+        SiameseEmbedding,
+        SpectralNetClustering,
+        SpectralNetEmbedding,
+    )
+)
+
 __all__ = [
+    "TRUSTED_TYPES",
     "Autoencoder",
     "SiameseEmbedding",
     "SpectralNetClustering",

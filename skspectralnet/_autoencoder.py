@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skspectralnet import _defaults
 from skspectralnet._calls import guarded
 from skspectralnet._estimator import NetworkTransformer, layer_sizes, precision_of
+from skspectralnet._fields import Number
 from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, CodeMap
 from skspectralnet._rows import (
@@ -23,6 +24,7 @@ from skspectralnet._rows import (
     row_blocks,
     validate_rows,
 )
+from skspectralnet._states import map_table
 from skspectralnet._tensors import (
     Blocks,
     GaussianNoise,
@@ -244,6 +246,8 @@ class Autoencoder(NetworkTransformer):
         "device": [str],
         "random_state": ["random_state"],
     }
+
+    _stored = map_table(CodeMap, reconstruction_error_=Number())
 
     def _fit(self, X, fit_task):
         X = in_memory(validate_rows(self, X, reset=True))

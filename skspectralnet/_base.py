@@ -24,6 +24,7 @@ from skspectralnet._estimator import RowTransformer
 from skspectralnet._graph import checked_graph
 from skspectralnet._n_clusters import found_number
 from skspectralnet._network import ACTIVATIONS
+from skspectralnet._plan import AsFitted
 from skspectralnet._rows import in_memory, rows_that_differ_from_zero, validate_rows
 from skspectralnet._selection import Selection
 from skspectralnet._spectral import SpectralFit
@@ -38,16 +39,6 @@ from skspectralnet._validation import (
 )
 
 _UNCOUNTED = " Rows of zeros, which have no cosine, are not counted."
-
-
-class AsFitted(NamedTuple):
-    """Parameters as they were at the fit, for what looks at the model later."""
-
-    affinity: object
-    gamma: float | None
-    whole_graph: bool  # of all rows, or given
-    graph_is_given: bool  # and not to be made again
-    n_trivial: int  # 1 where the trivial eigenvector was left out
 
 
 def uncounted(metric):

@@ -36,6 +36,7 @@ from skspectralnet._plan import Components
 from skspectralnet._probability import LEAST_ROWS
 from skspectralnet._rows import in_memory, validate_rows
 from skspectralnet._selection import criterion_graph, some_rows
+from skspectralnet._stored import CLUSTERING
 from skspectralnet._summary import Wanted, closing_line, summary
 from skspectralnet._typicality import offset_of
 from skspectralnet._validation import StrOptions, at_least, share_up_to
@@ -408,6 +409,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         "contamination": [share_up_to(0.5), None],
         "n_init": [at_least(1)],
     }
+
+    _stored = CLUSTERING
 
     def __init__(
         self,

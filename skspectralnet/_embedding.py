@@ -8,6 +8,7 @@ from skspectralnet._base import BaseSpectralNet, uncounted
 from skspectralnet._constraints import known_pairs
 from skspectralnet._plan import Components
 from skspectralnet._rows import validate_rows
+from skspectralnet._stored import EMBEDDING
 from skspectralnet._validation import at_least
 
 
@@ -312,6 +313,8 @@ class SpectralNetEmbedding(BaseSpectralNet):
         "n_components": [at_least(1)],
         "drop_first": ["boolean"],
     }
+
+    _stored = EMBEDDING
 
     def _components(self, n_samples, number):
         n_trivial = int(self.drop_first)

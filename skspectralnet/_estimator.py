@@ -1,6 +1,5 @@
 """What all estimators share: a fit that replaces the old one, a training, tags."""
 
-import copy
 import warnings
 from importlib.metadata import version
 from numbers import Integral
@@ -16,6 +15,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._calls import guarded
 from skspectralnet._rows import dense_rows, rows_of_a_block, validate_rows
+from skspectralnet._states import (
+    STATE_VERSION,
+    Table,
+    checked_version,
+    opened,
+    packed,
+    unpacked,
+)
 from skspectralnet._tasks import FitTask
 from skspectralnet._tensors import Blocks, forward_in_blocks, resolve_device
 from skspectralnet._trainer import Trainer
@@ -46,6 +53,9 @@ class RowTransformer(
 
     # {parameter that takes an estimator: one of this package}, for an error message.
     _own_stages: dict = {}
+
+    # What a fit sets, as it is stored.
+    _stored = Table({})
 
     _doc_link_module = "skspectralnet"
     # For scikit-learn, which fills in the names, in the HTML of an estimator.
@@ -91,22 +101,25 @@ class RowTransformer(
 
     def __getstate__(self):
         return {
-            **super().__getstate__(),
+            **packed(super().__getstate__(), self._stored),
             "_skspectralnet_version": version("skspectralnet"),
+            "_state_version": STATE_VERSION,
         }
 
     def __setstate__(self, state):
-        written = state.pop("_skspectralnet_version", "unknown")
-        if written != version("skspectralnet"):
+        cls, mine, state = type(self), version("skspectralnet"), opened(state)
+        wrote = str(state.pop("_skspectralnet_version", "unknown"))
+        form = checked_version(state.pop("_state_version", 0), (wrote, mine), cls)
+        if wrote != mine:
             warnings.warn(
                 InconsistentVersionWarning(
-                    estimator_name=type(self).__name__,
-                    current_sklearn_version=version("skspectralnet"),
-                    original_sklearn_version=written,
+                    estimator_name=cls.__name__,
+                    current_sklearn_version=mine,
+                    original_sklearn_version=wrote,
                 ),
                 stacklevel=2,
             )
-        super().__setstate__(state)
+        super().__setstate__(unpacked(state, form, cls))
 
     def fit(self, X, y=None):
         """Learn the map from the rows of X.
@@ -174,9 +187,9 @@ class RowTransformer(
         interrupts = vars(self).pop("_handed_interrupts", None)
         fit_task = FitTask(context, self, X, y, interrupts)
         fit_task.begin()
-        fresh = copy.copy(self)
-        for name in [n for n in vars(fresh) if n.endswith("_") and n[0] != "_"]:
-            delattr(fresh, name)
+        fresh = type(self).__new__(type(self))
+        kept = {n: v for n, v in vars(self).items() if n[0] == "_" or n[-1] != "_"}
+        vars(fresh).update(kept)
         fresh._fit(X, fit_task, **known)
         before, self.__dict__ = vars(self), vars(fresh)
         try:

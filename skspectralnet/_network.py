@@ -14,6 +14,8 @@ from torch.nn import functional as F
 _FIRST_LAYER_GAIN, _TANH_GAIN = 2.0, 4.0
 # Entries of a batch that a layer multiplies at once.
 _WHOLE_ENTRIES = 2**22
+# Of the form in which a map is stored; raised where that changes.
+_STATE_VERSION = 1
 
 ACTIVATIONS = {
     "identity": lambda x: x,
@@ -276,11 +278,17 @@ class RowMap(nn.Module):
 
     def forward(self, x):
         """Map (b, n_features) rows to (b, n_outputs)."""
+        if x.shape[1] != len(self.center):
+            raise ValueError(
+                f"The network takes rows of {len(self.center)} columns, and the stages "
+                f"before it have made {x.shape[1]}."
+            )
         z = (x.to(torch.float64) - self.center).div_(self.scale)
         return self.mlp(pulled_in(z, self.reach))
 
     def __getstate__(self):
         return {
+            "_state_version": _STATE_VERSION,
             "center": self.center.cpu().numpy(),
             "scale": float(self.scale),
             "reach": self.reach,
@@ -288,6 +296,13 @@ class RowMap(nn.Module):
         }
 
     def __setstate__(self, state):
+        version = state.get("_state_version", 0)  # absent before there was one
+        if version > _STATE_VERSION:
+            raise ValueError(
+                f"This {type(self).__name__} was written with state version {version}; "
+                f"this skspectralnet reads those up to {_STATE_VERSION}. Upgrade "
+                "skspectralnet."
+            )
         mlp = MLP.from_arrays(state["mlp"])
         units = state["center"], state["scale"], state.get("reach")
         RowMap.__init__(self, units, mlp)

@@ -28,6 +28,16 @@ class Size(NamedTuple):
     device: object
 
 
+class AsFitted(NamedTuple):
+    """Parameters as they were at the fit, for what looks at the model later."""
+
+    affinity: object
+    gamma: float | None
+    whole_graph: bool  # of all rows, or given
+    graph_is_given: bool  # and not to be made again
+    n_trivial: int  # 1 where the trivial eigenvector was left out
+
+
 def batch_task(params, size, fit_task):
     """The BatchTask of a fit, every default resolved."""
     common = _common_fields(params, size)

@@ -11,6 +11,7 @@ from skspectralnet import _defaults
 from skspectralnet._batch_norm import BatchNormMLP
 from skspectralnet._constraints import known_pairs
 from skspectralnet._estimator import NetworkTransformer, layer_sizes
+from skspectralnet._fields import Number, Whole
 from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, RowMap
 from skspectralnet._pair_losses import heavy_tailed_loss, margin_loss, pair_distances
@@ -26,6 +27,7 @@ from skspectralnet._rows import (
     in_memory,
     validate_rows,
 )
+from skspectralnet._states import map_table
 from skspectralnet._tensors import (
     GaussianNoise,
     read_batch,
@@ -344,6 +346,8 @@ class SiameseEmbedding(NetworkTransformer):
             must_link=must_link,
             cannot_link=cannot_link,
         )
+
+    _stored = map_table(RowMap, n_neighbors_=Whole(1), graph_recall_=Number())
 
     def _fit(self, X, fit_task, **known):
         X = in_memory(validate_rows(self, X, reset=True))

@@ -26,6 +26,9 @@ from skspectralnet._rows import (
 from skspectralnet._siamese import SiameseEmbedding
 from skspectralnet._tensors import without_tensors
 
+# What a transformer raises of which an attribute is not what it must be: one of a file
+# that is damaged, or that `fit` has not set.
+_BROKEN = (AttributeError, IndexError, KeyError)
 # Rows that say how far from the origin all of them are.
 _SAMPLE_ROWS = 1000
 
@@ -364,7 +367,15 @@ def _fit_stage(transformer, X, parameter, **known):
 
 def _transformed(transformer, X, parameter):
     """What a stage makes of its rows, checked."""
-    made = without_tensors(transformer.transform(X))
+    try:
+        made = without_tensors(transformer.transform(X))
+    except _BROKEN as error:
+        if isinstance(error, ValueError):  # NotFittedError is both
+            raise
+        name, kind = type(transformer).__name__, type(error).__name__
+        raise ValueError(
+            f"{parameter}, a {name}, could not transform the rows: {kind}: {error}"
+        ) from error
     if len(getattr(made, "shape", ())) != 2:
         shape = f" of shape {made.shape}" if hasattr(made, "shape") else ""
         raise ValueError(

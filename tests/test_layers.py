@@ -23,6 +23,7 @@ TABLE = {
     "_losses": (0, {"torch"}, set()),
     "_pair_losses": (0, {"torch"}, set()),
     "_network": (0, {"numpy", "torch"}, set()),
+    "_fields": (0, {"numpy"}, set()),
     "_graph": (0, {"numpy", "scipy", "sklearn"}, {"pynndescent"}),
     "_eigen": (0, {"numpy", "scipy"}, set()),
     "_assignment": (0, {"numpy", "scipy", "sklearn"}, set()),
@@ -36,6 +37,7 @@ TABLE = {
     "_drift": (1, {"numpy", "scipy", "sklearn"}, set()),
     "_typicality": (2, {"numpy"}, set()),
     "_pairs": (2, {"numpy", "scipy"}, set()),
+    "_states": (1, set(), set()),
     "_spectral": (1, {"numpy", "torch"}, set()),
     "_trainer": (1, {"sklearn"}, set()),
     "_estimator": (2, {"numpy", "sklearn"}, set()),
@@ -54,6 +56,7 @@ TABLE = {
     "_n_clusters": (5, {"numpy", "scipy"}, set()),
     "_findings": (5, {"numpy"}, set()),
     "_base": (6, {"numpy", "sklearn"}, set()),
+    "_stored": (6, {"numpy", "sklearn"}, set()),
     "_embedding": (7, {"sklearn"}, set()),
     "_clustering": (7, {"numpy", "sklearn"}, set()),
     "metrics": (8, {"numpy", "scipy", "sklearn"}, set()),
@@ -281,7 +284,7 @@ def f():
 def test_all_names_exist_and_are_sorted():
     names = skspectralnet.__all__
     assert all(hasattr(skspectralnet, name) for name in names)
-    assert names == sorted(names)
+    assert names == sorted(names, key=lambda name: (not name.isupper(), name))
     for room in (skspectralnet.inspection, skspectralnet.metrics):
         assert set(room.__all__) <= set(dir(room))
 

@@ -256,7 +256,7 @@ def leaves(value):
 
 def test_state_is_numpy_only():
     kinds = {type(leaf) for leaf in leaves(spectral_map().__getstate__())}
-    assert kinds == {np.ndarray, float, str, type(None)}
+    assert kinds == {np.ndarray, float, int, str, type(None)}
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))

@@ -89,6 +89,7 @@ def test_oldest_versions_are_the_lower_bounds():
     (oldest,) = (x for x in matrix_of_tests()["include"] if x["versions"] == "oldest")
     extras = PROJECT["optional-dependencies"]
     allowed = PROJECT["dependencies"] + extras["ann"] + extras["plot"]
+    allowed += extras["files"]
     assert pins(oldest["constraint"]) == lower_bounds(allowed)
 
 
