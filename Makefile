@@ -24,7 +24,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-machines golden golden-files fuzz-files coverage \
+.PHONY: help demo test test-all test-machines golden golden-files fuzz fuzz-files coverage \
 	lint format docs images dist bench bench-machine bench-gpu bench-quality bench-env clean
 
 help: ## list the targets
@@ -46,6 +46,11 @@ test-machines: $(READY) ## the tests as on other processors, and with seeds 0 to
 	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 \
 		OPENBLAS_CORETYPE=Nehalem $(PYTEST) -m "not slow" tests
 	SKSPECTRALNET_TESTS_GLOBAL_RANDOM_SEED=0-9 $(PYTEST) -m "not slow" tests
+
+# CASES=50000 SEED=1 make fuzz
+fuzz: $(READY) ## random calls of tests/test_fuzz.py, 2,000 of them or CASES
+	SKSPECTRALNET_FUZZ_CASES=$(or $(CASES),2000) SKSPECTRALNET_FUZZ_SEED=$(or $(SEED),0) \
+		OMP_NUM_THREADS=1 $(RUN) -m pytest -n 0 tests/test_fuzz.py
 
 golden: $(READY) ## write the stored results of tests/test_golden.py again
 	OMP_NUM_THREADS=1 $(RUN) tests/test_golden.py $$(mktemp -d)
@@ -94,6 +99,7 @@ bench: $(READY) ## the benchmarks of this package alone, into benchmarks/results
 	$(RUN) benchmarks/how_sure.py
 	$(RUN) benchmarks/orthonorm.py
 	$(RUN) benchmarks/assignment.py
+	$(RUN) benchmarks/converted.py --mnist
 	$(RUN) benchmarks/mnist.py
 	$(RUN) benchmarks/supervised.py
 	$(RUN) benchmarks/merge.py

@@ -21,20 +21,10 @@ DOCS = Path(__file__).resolve().parent
 BENCHMARKS = DOCS.parent / "benchmarks"
 GENERATED = DOCS / "_generated"
 NAMES = (
-    *("assignment", "eigengap", "eigensolvers", "fidelity", "files"),
-    *("footprint", "how_sure"),
-    *("merge", "mnist", "mnist_peer", "more_shapes", "neighbors", "neighbors_large"),
-    *("orthonorm", "peers", "quality"),
-    *(
-        "roofline",
-        "scale",
-        "score",
-        "shapes",
-        "siamese",
-        "small",
-        "speed",
-        "supervised",
-    ),
+    *("assignment", "converted", "eigengap", "eigensolvers", "fidelity", "files"),
+    *("footprint", "how_sure", "merge", "mnist", "mnist_peer", "more_shapes"),
+    *("neighbors", "neighbors_large", "orthonorm", "peers", "quality", "roofline"),
+    *("scale", "score", "shapes", "siamese", "small", "speed", "supervised"),
 )
 STYLE = {"svg.hashsalt": "skspectralnet", "font.size": 12, "axes.grid": True}
 

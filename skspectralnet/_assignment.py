@@ -18,7 +18,7 @@ from sklearn.mixture import GaussianMixture
 # of their own (benchmarks/assignment.py).
 _VARIANCE_FLOOR = 0.05
 # Differences of log-probabilities that rounding can make.
-_LOG_TIE = 1e-9
+LOG_TIE = 1e-9
 # Median of squared distances to the nearest cluster, as a share of the mean to all.
 _LEAST_SPREAD = 1e-6
 # Rows on which the starts of k-means are compared: so many, and for each of many
@@ -352,7 +352,7 @@ class Mixture:
             log_det = np.log(np.diag(factor)).sum()
             logs[:, j] = self.log_weights[j] + log_det - 0.5 * (scaled**2).sum(axis=1)
         logs -= logs.max(axis=1, keepdims=True)
-        logs[logs > -_LOG_TIE] = 0.0
+        logs[logs > -LOG_TIE] = 0.0
         return logs
 
     def spread(self, Z):

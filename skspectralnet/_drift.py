@@ -25,7 +25,7 @@ _FALSE_ALARMS, _COUNTED_ROWS = 0.001, 10_000
 _ROUNDING = 1e-12
 # Entries, in units of the scale, whose squares are still numbers; larger ones count as
 # much.
-_FARTHEST = 1e100
+FARTHEST = 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ def draw_reference(X, learned, random_state):
 
 def _standard(X, center, scale):
     """Rows for distances, float64; sparse ones are not centred."""
-    far = scale * _FARTHEST
+    far = scale * FARTHEST
     if sparse.issparse(X):
         rows = sparse.csr_array(X, dtype=np.float64)
         rows.data = np.clip(rows.data, -far, far) / scale

@@ -23,7 +23,7 @@ _WIDTHS = (NEIGHBORS // 2, NEIGHBORS, 2 * NEIGHBORS)
 # clusters.
 LEAST_ROWS = NEIGHBORS
 # Logarithm of the powers that are tried, and of the least strength that counts.
-_POWERS, _LEAST = (-6.0, 6.0), -700.0
+_POWERS, LEAST_LOG = (-6.0, 6.0), -700.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ class Sharpness:
 
 
 def _logs(assignment, Z, scale):
-    return np.maximum(assignment.log_strengths(Z, scale), _LEAST)
+    return np.maximum(assignment.log_strengths(Z, scale), LEAST_LOG)
 
 
 def shares_of_others(points, labels, n_clusters):

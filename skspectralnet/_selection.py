@@ -364,6 +364,7 @@ def solved_clusters(
     Returns
     -------
     labels : ndarray of shape (n_rows,), int64
+        Those of rows without an edge, so far are they from all others, are 0.
     gap : bool
         Whether the spectrum has a gap after them: the last of as many eigenvalues is
         at most a third of the next one.
@@ -373,9 +374,15 @@ def solved_clusters(
         points, affinity, n_neighbors, gamma=None, random_state=same
     )
     graph = repeated_graph(graph, multiplicities)
+    labels = np.zeros(graph.shape[0], dtype=np.int64)
+    linked = np.flatnonzero(np.asarray(graph.sum(axis=1)).ravel() > 0)
+    if len(linked) < 2:
+        return labels, False
+    if len(linked) < len(labels):
+        graph = graph[linked][:, linked]
     if components.n_trivial == 0:
         # As many pieces as clusters are these, by the first eigenvectors: eigenvalue 0.
-        n_pieces, labels = pieces(graph)
+        n_pieces, labels[linked] = pieces(graph)
         if n_pieces == components.n_expected > 1:
             return labels, True
     n_vectors = min(components.n_learned, graph.shape[0] - 1)
@@ -384,7 +391,7 @@ def solved_clusters(
     if laplacian == "unnormalized":
         decays = decays / float(graph.sum(axis=1).max())
     decays = decays[: kept.n_components]
-    labels = clusters_of_vectors(pairs.vectors, decays, kept.n_leading)
+    labels[linked] = clusters_of_vectors(pairs.vectors, decays, kept.n_leading)
     last = kept.n_leading - 1  # as many eigenvalues as clusters
     values = pairs.eigenvalues
     gap = 0 < last < len(values) - 1 and _GAP * values[last] <= values[last + 1]

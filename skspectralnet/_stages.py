@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.linalg import ArpackError
 from sklearn.base import clone
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.pipeline import make_pipeline
@@ -359,7 +360,7 @@ def _fit_stage(transformer, X, parameter, **known):
     """Fit a stage; name it where it fails in linear algebra."""
     try:
         transformer.fit(X, None, **known)  # as a Pipeline calls it, y and all
-    except np.linalg.LinAlgError as error:
+    except (np.linalg.LinAlgError, ArpackError) as error:
         raise ValueError(
             f"{parameter}={transformer!r} could not be fitted: {error}"
         ) from error

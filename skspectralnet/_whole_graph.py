@@ -35,7 +35,7 @@ from skspectralnet._tensors import (
     torch_generator,
 )
 from skspectralnet._trainer import warn_of_interrupt
-from skspectralnet._training import train
+from skspectralnet._training import NonFiniteLossError, train
 
 # Eigenvectors learned beside those asked for, and eigenvalues known beyond them to
 # find a gap.
@@ -283,6 +283,9 @@ def _last_layer(reader, mlp, targets):
     \Lambda` and c the weight of the change along edges it solves
 
     .. math:: (H^T M H + c H^T L H) A = H^T M V (I + c \Lambda)
+
+    Units that are silent in float32, the type of the training, get no weight: it would
+    be as large as they are small, and what they have is rounding.
     """
     task = reader.task
     state = MLP.from_arrays(mlp.to_arrays())
@@ -294,7 +297,9 @@ def _last_layer(reader, mlp, targets):
     matrix = weighted.T @ H + change * form
     cross = (weighted.T @ targets.vectors) * (1.0 + change * targets.eigenvalues)
     lengths = np.sqrt(np.diag(matrix))
-    lengths[lengths == 0.0] = 1.0  # a unit that is silent on all rows
+    silent = lengths <= np.finfo(np.float32).eps * lengths.max()
+    matrix[silent], matrix[:, silent], cross[silent] = 0.0, 0.0, 0.0
+    lengths[silent] = 1.0
     scaled = matrix / np.outer(lengths, lengths) + _RIDGE * np.eye(len(matrix))
     solution = linalg.solve(scaled, cross / lengths[:, None], assume_a="pos")
     solution /= lengths[:, None]
@@ -373,14 +378,11 @@ def polished(reader, mlp, pairs, schedule, *, generator, **hooks):
         policy="one_cycle",
         n_steps=n_steps,
     )
-    history = fit_edges(
-        reader,
-        candidate,
-        schedule,
-        n_steps=n_steps,
-        generator=generator,
-        **hooks,
-    )
+    hooks |= {"n_steps": n_steps, "generator": generator}
+    try:
+        interrupted = fit_edges(reader, candidate, schedule, **hooks).interrupted
+    except NonFiniteLossError:  # nor does that bring it nearer
+        candidate, interrupted = mlp, False
     exact = pairs if is_exact else None
     fits = [align_to_graph(reader, one, exact) for one in (mlp, candidate)]
     if is_exact:
@@ -389,7 +391,7 @@ def polished(reader, mlp, pairs, schedule, *, generator, **hooks):
         before, after = (float(fit.pairs.eigenvalues.sum()) for fit in fits)
     best, fit = (mlp, fits[0]) if before <= after else (candidate, fits[1])
     error = fit.error._replace(distance_before_polish=fits[0].error.distance)
-    return Polished(best, fit._replace(error=error), history.interrupted)
+    return Polished(best, fit._replace(error=error), interrupted)
 
 
 def align_to_graph(reader, mlp, pairs):

@@ -140,8 +140,8 @@ def test_a_verdict_is_by_the_mean_against_the_best_peer(module, ours, expected):
 @pytest.mark.parametrize(
     "name",
     [
-        *("eigengap", "eigensolvers", "fidelity", "mnist", "neighbors"),
-        *("neighbors_large", "peers", "scale", "siamese", "supervised"),
+        *("converted", "eigengap", "eigensolvers", "fidelity", "mnist"),
+        *("neighbors", "neighbors_large", "peers", "scale", "siamese", "supervised"),
     ],
 )
 def test_help_says_what_a_benchmark_measures(module, name, capsys):
@@ -328,6 +328,21 @@ def test_large_neighbours_are_found_in_the_file(module, tmp_path):
     numbers = module("neighbors_large").run(tmp_path, 3000)
     assert numbers["recall"] == 1.0  # so few are searched exactly
     assert numbers["wall"] > 0.0
+
+
+def test_a_converted_model_is_compared(module, tmp_path, monkeypatch):
+    for name in ("onnxruntime", "skl2onnx"):
+        pytest.importorskip(name)
+    converted, path = module("converted"), tmp_path / "converted.json"
+    X = np.random.RandomState(0).normal(size=(90, 3))
+    model = SpectralNetClustering(3, max_iter=1, random_state=0).fit(X)
+    monkeypatch.setattr(converted, "fitted", lambda name: (model, X))
+    assert converted.main(["--data", "iris", "--results", str(path)]) == 0
+    record = json.loads(path.read_text())
+    assert [run["type"] for run in record["runs"]] == ["float64", "float32"]
+    assert all(run["equal"] == 1.0 for run in record["runs"])
+    assert float(record["runs"][0]["difference"]) < 1e-12
+    assert "100.00 %" in converted.tables(record)["converted"]
 
 
 def test_footprint_counts_what_stays(module, monkeypatch):

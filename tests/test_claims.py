@@ -615,6 +615,25 @@ def accuracy_of_the_rows_kept():
     )
 
 
+@claim("docs/guide/onnx.rst", "All labels are those of ``predict``")
+def converted_labels():
+    return set(values("converted", "equal")) == {1.0}
+
+
+@claim(
+    "docs/guide/onnx.rst",
+    "no entry of an embedding of float64 rows differs by more than 1e-5, of float32 "
+    "rows by more than 1e-4",
+)
+def converted_embeddings():
+    limits = {"float64": 1e-5, "float32": 1e-4}
+    return all(
+        float(value) < limit
+        for kind, limit in limits.items()
+        for value in values("converted", "difference", type=kind)
+    )
+
+
 NO_MEASUREMENTS = """
 scikit-learn 1.9 | Python 3.11 | shaham2018`, Section 3.2 | arxiv.org/abs/1801.01587
 a noise of .175 of their distance | an NMI of .687 for | and .925 (accuracy .971)

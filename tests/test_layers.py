@@ -60,6 +60,8 @@ TABLE = {
     "_embedding": (7, {"sklearn"}, set()),
     "_clustering": (7, {"numpy", "sklearn"}, set()),
     "metrics": (8, {"numpy", "scipy", "sklearn"}, set()),
+    "_onnx_nodes": (8, {"numpy", "onnx", "scipy"}, set()),
+    "onnx": (9, {"numpy", "skl2onnx", "sklearn"}, set()),
     "inspection._axes": (8, {"numpy"}, {"matplotlib"}),
     "inspection._fitted": (8, {"numpy", "sklearn"}, set()),
     "inspection._affinity": (9, {"numpy", "torch"}, {"matplotlib"}),
@@ -292,7 +294,7 @@ def test_all_names_exist_and_are_sorted():
 OPTIONAL = [
     *("IPython", "h5py", "hypothesis", "ipywidgets"),
     *("matplotlib", "numba", "onnx", "pandas", "polars", "pyarrow", "pytest", "rich"),
-    *("pynndescent", "tqdm"),
+    *("onnxruntime", "pynndescent", "skl2onnx", "tqdm"),
 ]
 
 

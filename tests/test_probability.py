@@ -99,3 +99,15 @@ def test_other_clusterings_agree_on_what_is_apart(global_random_seed):
 def test_too_few_rows_say_nothing(n):
     X = np.arange(n, dtype=float)[:, None]
     assert shares_of_others(X, np.zeros(n, dtype=int), 2)[1] is None
+
+
+@pytest.mark.parametrize("n", [20, 30])
+def test_a_row_too_far_for_an_edge_says_nothing_of_the_others(n, global_random_seed):
+    """It has no eigenvector, and its zero degree made NaN of all of them."""
+    centers = 12.0 * np.eye(2)
+    X, y = make_blobs(n, centers=centers, random_state=global_random_seed)
+    far = np.r_[X, [[1e30, 1e30]]]
+    rows, shares, _ = shares_of_others(far, np.r_[y, 0], 2)
+    assert_array_equal(rows, np.arange(n + 1))
+    assert_array_equal(shares[:-1].argmax(axis=1), y)
+    assert_allclose(shares.sum(axis=1), 1.0)

@@ -116,3 +116,11 @@ def test_a_learner_is_told_what_its_fit_takes(X):
     assert fitted(X, metric_learner=Told()).stages.metric_learner.told_ is None
     scaled = fitted(X, known, metric_learner=StandardScaler()).points
     assert_array_equal(scaled, StandardScaler().fit_transform(X))
+
+
+@pytest.mark.parametrize("parameter", ["encoder", "metric_learner"])
+def test_a_stage_that_its_solver_cannot_fit_is_named(parameter):
+    """PCA of equal sparse rows: ARPACK is given a start vector of zeros."""
+    X = sparse.csr_array(np.full((30, 3), 0.1))
+    with pytest.raises(ValueError, match=rf"{parameter}=PCA.* could not be fitted"):
+        fitted(X, **{parameter: PCA(1)})

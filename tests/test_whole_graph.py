@@ -215,6 +215,21 @@ def test_regression_gives_the_targets_in_their_size(laplacian):
     assert history.loss_curve[-1] < 0.25 * history.loss_curve[0]
 
 
+def test_units_that_are_silent_get_no_weight(global_random_seed):
+    """A weight as large as they are small would make values of their rounding."""
+    reader, pairs = waves()
+    targets = regression_targets(pairs, reader.task)
+    n_outputs = len(targets.eigenvalues)
+    mlp = new_network(reader, n_outputs, generator(global_random_seed))
+    with torch.no_grad():
+        mlp.weights[-2][:5] *= 0.01
+        mlp.biases[-2][:5] = torch.tensor([-4.0, -6.5, -7.0, -8.0, -30.0])
+    weight, _ = _whole_graph._last_layer(reader, mlp, targets)
+    # gelu(-4) is -1.3e-4, gelu(-6.5) -2.6e-10.
+    assert (np.abs(weight[:, 0]) > 0.0).all()
+    assert_array_equal(weight[:, 1:5], 0.0)
+
+
 @pytest.mark.parametrize("laplacian", LAPLACIANS)
 def test_aligned_functions_are_orthonormal_and_near(laplacian):
     reader, pairs = waves(laplacian)
@@ -279,9 +294,10 @@ def test_polishing_is_kept_only_where_it_helps(monkeypatch):
         assert not best.interrupted
         if best.mlp is mlp:
             assert after == pytest.approx(before)
-    monkeypatch.setattr(_whole_graph, "_POLISH_RATE", 1e3)  # ruins any network
-    best = polished(reader, good, pairs, schedule, generator=generator(), **HOOKS)
-    assert best.mlp is good
+    for rate in (1e3, 1e30):  # ruins any network; makes a loss that is no number
+        monkeypatch.setattr(_whole_graph, "_POLISH_RATE", rate)
+        best = polished(reader, good, pairs, schedule, generator=generator(), **HOOKS)
+        assert best.mlp is good
 
 
 # --- the estimators
