@@ -347,7 +347,7 @@ class SiameseEmbedding(NetworkTransformer):
             cannot_link=cannot_link,
         )
 
-    _stored = map_table(RowMap, n_neighbors_=Whole(1), graph_recall_=Number())
+    _stored = map_table(RowMap, n_neighbors_=Whole(), graph_recall_=Number())
 
     def _fit(self, X, fit_task, **known):
         X = in_memory(validate_rows(self, X, reset=True))

@@ -133,6 +133,17 @@ def test_output_and_columns_stay():
     assert list(loaded.feature_names_in_) == ["a", "b", "c"]
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("loss", ["heavy_tailed", "contrastive"])
+def test_a_space_of_rows_that_are_all_equal(loss):
+    # They have no neighbours.
+    model = SiameseEmbedding(2, loss=loss, **SMALL).fit(np.ones((20, 3)))
+    assert model.n_neighbors_ == 0
+    assert_array_equal(
+        through_skops(model).transform([[2.0] * 3]), model.transform([[2.0] * 3])
+    )
+
+
 # --- trusted types
 
 
