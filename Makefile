@@ -115,6 +115,7 @@ bench-machine: $(READY) ## what the seconds and the memory are spent on
 	$(RUN) benchmarks/footprint.py
 	$(RUN) benchmarks/eigensolvers.py
 	$(RUN) benchmarks/neighbors_large.py
+	$(RUN) benchmarks/dask_scale.py
 
 bench-gpu: $(READY) ## a default fit on a GPU beside the processor of its machine
 	$(RUN) benchmarks/gpu.py

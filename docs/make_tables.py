@@ -21,8 +21,8 @@ DOCS = Path(__file__).resolve().parent
 BENCHMARKS = DOCS.parent / "benchmarks"
 GENERATED = DOCS / "_generated"
 NAMES = (
-    *("assignment", "converted", "eigengap", "eigensolvers", "fidelity", "files"),
-    *("footprint", "how_sure", "merge", "mnist", "mnist_peer", "more_shapes"),
+    *("assignment", "converted", "dask_scale", "eigengap", "eigensolvers", "fidelity"),
+    *("files", "footprint", "how_sure", "merge", "mnist", "mnist_peer", "more_shapes"),
     *("neighbors", "neighbors_large", "orthonorm", "peers", "quality", "roofline"),
     *("scale", "score", "shapes", "siamese", "small", "speed", "supervised"),
 )

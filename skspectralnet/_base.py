@@ -24,6 +24,7 @@ from skspectralnet._estimator import RowTransformer
 from skspectralnet._graph import checked_graph
 from skspectralnet._n_clusters import found_number
 from skspectralnet._network import ACTIVATIONS
+from skspectralnet._partitions import by_blocks
 from skspectralnet._plan import AsFitted
 from skspectralnet._rows import in_memory, rows_that_differ_from_zero, validate_rows
 from skspectralnet._selection import Selection
@@ -277,6 +278,7 @@ class BaseSpectralNet(RowTransformer):
 
     # --- new rows
 
+    @by_blocks
     @guarded
     def transform(self, X):
         """Map rows to their spectral embedding.
@@ -284,6 +286,8 @@ class BaseSpectralNet(RowTransformer):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            An array or a data frame of dask is mapped a block at a time, when the
+            array of dask that is returned is computed.
 
         Returns
         -------

@@ -25,6 +25,13 @@ from skspectralnet._losses import (
     useless_value,
 )
 from skspectralnet._network import orthonormalizer, placed_mlp
+from skspectralnet._ranks import (
+    added_up,
+    joined_form,
+    least_of_all,
+    same_weights,
+    summed_gradients,
+)
 from skspectralnet._rows import row_blocks
 from skspectralnet._spectral import (
     GUARD_OUTPUTS,
@@ -69,6 +76,7 @@ class BatchTask(NamedTuple):
     n_iter_no_change: int
     validation_fraction: float  # 0.0: no early stopping on held-out rows
     device: torch.device
+    group: object = None  # ProcessGroup of the ranks that hold parts of the rows
 
 
 class Batch(NamedTuple):
@@ -93,8 +101,13 @@ class Batch(NamedTuple):
         lost = lost_form(row_gram(outputs, weights), matrix)
         return matrix, useless_value(self.affinity.degrees, self.laplacian) * lost
 
-    def own_form(self, outputs):
-        """The Laplacian form of outputs orthonormalised by their own factor."""
+    def own_form(self, outputs, group=None):
+        """The Laplacian form of outputs orthonormalised by their own factor.
+
+        Of the outputs of all ranks of a group together.
+        """
+        if group is not None:
+            return joined_form(outputs, self.affinity, self.laplacian, group)
         outputs = outputs.to(torch.float64)
         matrix = orthonormalizer(outputs.detach(), self.row_weights)
         return orthonormal_form(outputs, matrix, self.affinity, self.laplacian)
@@ -189,10 +202,15 @@ class BatchReader:
 def fit(inputs, points, task, constraints, trainer, rng):
     """Train a map on the spectral loss of random batches and align its outputs.
 
+    Where the task has a group, each of its ranks calls this with rows of its own, in
+    the same units, and a `rng` of its own; all make the same steps, those of batches
+    that are made of one batch of each, and return the same.
+
     Parameters
     ----------
     inputs, points : Rows
     task : BatchTask
+        With a group its `orthonorm` must be ``"joint"``.
     constraints : Constraints or None
     trainer : Trainer
     rng : RandomState
@@ -204,6 +222,8 @@ def fit(inputs, points, task, constraints, trainer, rng):
     generator = torch_generator(rng)
     reader = BatchReader(inputs, points, task, constraints)
     mlp = new_map(reader, generator)
+    if task.group is not None:
+        same_weights(mlp, task.group)
     training = partial(fit_map, reader, mlp, generator=generator)
     patience = {"tol": task.tol, "n_iter_no_change": task.n_iter_no_change}
     history = train_map(trainer, training, "spectral loss", **patience)
@@ -257,28 +277,48 @@ def fit_map(reader, mlp, schedule, *, generator, interrupts, epochs):
         least=_MIN_VALIDATION_ROWS,
         most=2 * task.batch_size,
     )
+    n_batches = _count_batches(len(order) - n_held_out, task.batch_size)
+    loss_of, summing = STEPS[task.orthonorm], contextlib.nullcontext()
+    if task.group is not None:
+        # The same steps on all: a rank that made more would wait for ever.
+        n_held_out = least_of_all(n_held_out, task.group)
+        n_batches = -least_of_all(-n_batches, task.group)
+        loss_of, summing = _joined_loss, summed_gradients(mlp, task.group)
     batches = _random_batches(reader, order[n_held_out:], generator)
-    n_steps = _epoch_steps(_count_batches(len(order) - n_held_out, task.batch_size))
-    loss_of = STEPS[task.orthonorm]
+    n_steps = _epoch_steps(n_batches)
 
     def epoch_losses():
         return (loss_of(mlp, batches, task) for _ in range(n_steps))
 
-    validate = None
-    if n_held_out:
-        parts = _split(order[:n_held_out], task.batch_size)
-        held_out = [(rows, reader.read_graph(rows)) for rows in parts]
-
-        def validate():
-            with torch.no_grad():
-                forms = [b.own_form(reader.outputs(mlp, rows)) for rows, b in held_out]
-                losses = [LOSSES[task.loss](form) for form in forms]
-            return float(torch.stack(losses).mean())
-
+    validate = _validation(reader, mlp, order[:n_held_out]) if n_held_out else None
     hooks = {"interrupts": interrupts, "epochs": epochs}
     # A Ctrl-C while the endless generator is finalised would be lost.
-    with contextlib.closing(batches):
+    with contextlib.closing(batches), summing:
         return train(mlp, epoch_losses, schedule, validate=validate, **hooks)
+
+
+def _validation(reader, mlp, rows):
+    """A function that gives the mean loss of held-out rows, whose graphs are kept."""
+    task = reader.task
+    parts = _split(rows, task.batch_size)
+    held_out = [(part, reader.read_graph(part)) for part in parts]
+
+    def validate():
+        with torch.no_grad():
+            forms = [
+                batch.own_form(reader.outputs(mlp, part), task.group)
+                for part, batch in held_out
+            ]
+            losses = [LOSSES[task.loss](form) for form in forms]
+        return float(torch.stack(losses).mean())
+
+    return validate
+
+
+def _joined_loss(mlp, batches, task):
+    """The loss of the next batches of all ranks together, by their own factor."""
+    batch = next(batches)
+    return LOSSES[task.loss](batch.own_form(mlp(batch.inputs), task.group))
 
 
 def align(reader, mlp, *, generator):
@@ -314,6 +354,10 @@ def align(reader, mlp, *, generator):
             total = total + float(weights.sum())
             degrees = degrees + float(batch.affinity.degrees.sum())
             largest = max(largest, float(batch.affinity.degrees.max()))
+        if task.group is not None:
+            parts = (gram, form, total, degrees)
+            gram, form, total, degrees = (added_up(x, task.group) for x in parts)
+            largest = -least_of_all(-largest, task.group)
     check_edges(degrees, lambda: _total_degree(reader, order))
     pairs = rayleigh_ritz(to_numpy(gram) / total, to_numpy(form) / total)
     return Alignment(pairs, largest)

@@ -32,6 +32,7 @@ from skspectralnet._findings import (
 )
 from skspectralnet._graph import modularity
 from skspectralnet._hierarchy import is_of, merged_model
+from skspectralnet._partitions import by_blocks
 from skspectralnet._plan import Components
 from skspectralnet._probability import LEAST_ROWS
 from skspectralnet._rows import in_memory, validate_rows
@@ -652,6 +653,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         self.drift_, self.drift_limit_, self.n_samples_seen_ = drift, limit, n_seen
         return self
 
+    @by_blocks
     @guarded
     def predict(self, X):
         """Label each row by its place in the embedding.
@@ -659,6 +661,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Of an array or a data frame of dask each block has its turn when the
+            array of dask that is returned is computed.
 
         Returns
         -------
@@ -672,6 +676,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         return _named(self.classes_, self._clusters(X), _inside(self, X))
 
     @available_if(_has_probabilities)
+    @by_blocks
     @guarded
     def predict_proba(self, X):
         r"""Membership of each row in each cluster, by its place in the embedding.
@@ -694,6 +699,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Of an array or a data frame of dask each block has its turn when the
+            array of dask that is returned is computed.
 
         Returns
         -------
@@ -705,6 +712,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         X = validate_rows(self, X, reset=False)
         return self._sharpness.probabilities(self._assignment, self._embed(X))
 
+    @by_blocks
     @guarded
     def score_samples(self, X):
         r"""How typical each row is for where the rows of the fit lay.
@@ -721,6 +729,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Of an array or a data frame of dask each block has its turn when the
+            array of dask that is returned is computed.
 
         Returns
         -------

@@ -14,6 +14,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._calls import guarded
+from skspectralnet._partitions import by_blocks
 from skspectralnet._rows import dense_rows, rows_of_a_block, validate_rows
 from skspectralnet._states import (
     STATE_VERSION,
@@ -232,6 +233,7 @@ class NetworkTransformer(RowTransformer):
     def _n_features_out(self):
         return self.n_components_
 
+    @by_blocks
     @guarded
     def transform(self, X):
         """Map rows to the learned space.
@@ -239,6 +241,8 @@ class NetworkTransformer(RowTransformer):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            An array or a data frame of dask is mapped a block at a time, when the
+            array of dask that is returned is computed.
 
         Returns
         -------

@@ -207,9 +207,19 @@ def orthonormalizer(outputs, row_weights):
     tensor of shape (q, q), float64
     """
     outputs = outputs.to(torch.float64)
-    b, q = outputs.shape
     gram = outputs.T @ (row_weights[:, None] * outputs)  # (q, q)
-    eye = torch.eye(q, dtype=torch.float64, device=gram.device)
+    return orthonormalizer_of(gram, len(outputs))
+
+
+def orthonormalizer_of(gram, n_rows):
+    r"""The same of b rows whose :math:`\tilde Y^T D \tilde Y` is given.
+
+    Parameters
+    ----------
+    gram : tensor of shape (q, q), float64
+    n_rows : int
+    """
+    eye = torch.eye(len(gram), dtype=torch.float64, device=gram.device)
     size = gram.detach().diagonal().mean()
     # A jitter relative to the outputs' own size keeps value and gradient finite
     # where columns coincide; rank loss is told apart later, from the alignment.
@@ -218,7 +228,7 @@ def orthonormalizer(outputs, row_weights):
         if int(info) == 0:
             break
     inverse = torch.linalg.solve_triangular(factor, eye, upper=False)
-    return math.sqrt(b) * inverse.T
+    return math.sqrt(n_rows) * inverse.T
 
 
 class Orthonorm(nn.Module):

@@ -48,6 +48,27 @@ def validate_rows(estimator, X, *, reset):
     return _canonical(X) if sparse.issparse(X) else X
 
 
+def checked_rows(X):
+    """Some rows of many, checked: numbers that are finite. There may be none.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+
+    Returns
+    -------
+    {ndarray, CSR matrix} of shape (n_samples, n_features)
+    """
+    X = check_array(
+        X,
+        accept_sparse="csr",
+        dtype=list(_DTYPES),
+        ensure_min_samples=0,
+        input_name="X",
+    )
+    return _canonical(X) if sparse.issparse(X) else X
+
+
 def _canonical(X):
     """A CSR matrix without entries given twice: those are their sum.
 

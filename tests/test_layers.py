@@ -17,6 +17,7 @@ TABLE = {
     "_tensors": (0, {"numpy", "scipy", "torch"}, set()),
     "_calls": (1, {"numpy", "threadpoolctl", "torch"}, set()),
     "_rows": (0, {"numpy", "scipy", "sklearn"}, set()),
+    "_partitions": (0, {"numpy", "sklearn"}, {"dask"}),
     "_distinct": (0, {"numpy", "scipy"}, set()),
     "_validation": (0, {"sklearn"}, set()),
     "_affinity": (0, {"numpy", "scipy", "torch"}, set()),
@@ -38,6 +39,7 @@ TABLE = {
     "_typicality": (2, {"numpy"}, set()),
     "_pairs": (2, {"numpy", "scipy"}, set()),
     "_states": (1, set(), set()),
+    "_ranks": (1, {"torch"}, set()),
     "_spectral": (1, {"numpy", "torch"}, set()),
     "_trainer": (1, {"sklearn"}, set()),
     "_estimator": (2, {"numpy", "sklearn"}, set()),
@@ -73,8 +75,13 @@ TABLE = {
     "inspection._neighbor_purity": (9, {"numpy", "sklearn"}, {"matplotlib"}),
     "inspection._selection": (9, {"numpy"}, {"matplotlib"}),
     "inspection": (10, set(), set()),
+    "dask._cluster": (8, {"dask", "distributed", "numpy"}, set()),
+    "dask._sample": (9, {"dask", "numpy", "scipy"}, set()),
+    "dask._refine": (10, {"dask", "numpy"}, set()),
+    "dask._estimators": (11, {"numpy", "sklearn"}, set()),
+    "dask": (12, {"distributed"}, set()),
 }
-FOLDERS = {"inspection"}
+FOLDERS = {"dask", "inspection"}
 
 
 def _module(path):
@@ -292,7 +299,7 @@ def test_all_names_exist_and_are_sorted():
 
 
 OPTIONAL = [
-    *("IPython", "h5py", "hypothesis", "ipywidgets"),
+    *("IPython", "dask", "distributed", "h5py", "hypothesis", "ipywidgets"),
     *("matplotlib", "numba", "onnx", "pandas", "polars", "pyarrow", "pytest", "rich"),
     *("onnxruntime", "pynndescent", "skl2onnx", "tqdm"),
 ]

@@ -89,7 +89,7 @@ def test_oldest_versions_are_the_lower_bounds():
     (oldest,) = (x for x in matrix_of_tests()["include"] if x["versions"] == "oldest")
     extras = PROJECT["optional-dependencies"]
     allowed = PROJECT["dependencies"]
-    for extra in ("ann", "files", "onnx", "plot"):
+    for extra in ("ann", "dask", "files", "onnx", "plot"):
         allowed = allowed + extras[extra]
     assert pins(oldest["constraint"]) == lower_bounds(allowed)
 
