@@ -703,7 +703,8 @@ def test_tanh_finds_spirals_and_relu_does_not(monkeypatch):
     X, y = shape("spirals", 0)
     scores = {}
     for name in ("tanh", "relu"):
-        model = SpectralNetClustering(2, activation=name, random_state=0).fit(X)
+        model = SpectralNetClustering(2, neighbors_in="batch", activation=name)
+        model.set_params(random_state=0).fit(X)
         scores[name] = adjusted_rand_score(y, model.labels_)
     assert scores["relu"] < 0.9 < 0.99 < scores["tanh"]
     monkeypatch.delitem(sys.modules, "data", raising=False)
