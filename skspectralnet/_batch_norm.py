@@ -91,9 +91,9 @@ class BatchNormMLP(nn.Module):
             shift.zero_()
         views.bias.copy_(mlp.biases[-1].detach())
         self.flat = nn.Parameter(flat)
-        n_units = sum(units[:-1])
-        self.register_buffer("means", torch.zeros(n_units, device="cpu"))
-        self.register_buffer("variances", torch.ones(n_units, device="cpu"))
+        means = flat.new_zeros(sum(units[:-1]))
+        self.register_buffer("means", means)
+        self.register_buffer("variances", torch.ones_like(means))
 
     def split(self, flat):
         """Views of a vector of the length of the parameters, as _Weights."""

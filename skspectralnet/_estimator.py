@@ -38,6 +38,14 @@ from skspectralnet._validation import (
 DOCUMENTATION = "https://skspectralnet.readthedocs.io/en/latest"
 
 
+def _fresh(estimator):
+    """Another one with the same parameters and nothing that a fit has found."""
+    fresh = type(estimator).__new__(type(estimator))
+    kept = {n: v for n, v in vars(estimator).items() if n[0] == "_" or n[-1] != "_"}
+    vars(fresh).update(kept)
+    return fresh
+
+
 class RowTransformer(
     CallbackSupportMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -188,9 +196,7 @@ class RowTransformer(
         interrupts = vars(self).pop("_handed_interrupts", None)
         fit_task = FitTask(context, self, X, y, interrupts)
         fit_task.begin()
-        fresh = type(self).__new__(type(self))
-        kept = {n: v for n, v in vars(self).items() if n[0] == "_" or n[-1] != "_"}
-        vars(fresh).update(kept)
+        fresh = _fresh(self)
         fresh._fit(X, fit_task, **known)
         before, self.__dict__ = vars(self), vars(fresh)
         try:

@@ -578,7 +578,7 @@ MUTANTS = {
     "tensors stay tensors": ("without_tensors", lambda old: lambda value: value),
     "devices are not checked": ("resolve_device", lambda old: torch.device),
     "the process is seeded": ("torch_generator", seeds_the_process),
-    "the old model is changed": (_estimator.copy, "copy", lambda old: lambda x: x),
+    "the old model is changed": (_estimator, "_fresh", lambda old: lambda x: x),
     "parameters are not checked": (
         RowTransformer,
         "_validate_params",
