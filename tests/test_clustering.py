@@ -392,6 +392,7 @@ def test_pipeline(blobs):
     assert isinstance(pipe.score(units), float)
 
 
+@pytest.mark.slow
 def test_grid_search_in_two_processes(blobs):
     X, y = blobs
     grid = {"n_clusters": [2, 3, 5], "encoder__n_components": [2, 3]}

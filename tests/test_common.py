@@ -101,7 +101,12 @@ def test_checks_that_are_not_yielded(estimator, name):
     check = getattr(estimator_checks, name, None)
     if check is None:
         pytest.skip(f"scikit-learn {sklearn.__version__} has no {name}")
-    check(type(estimator).__name__, clone(estimator))
+    estimator = clone(estimator)
+    if "output" in name:
+        # A dozen fits, of which only the containers and the names of columns are looked
+        # at: they do not depend on the epochs.
+        estimator.set_params(max_iter=2)
+    check(type(estimator).__name__, estimator)
 
 
 @pytest.mark.parametrize("kind", ["NotAnArray", "PandasDataframe"])

@@ -253,7 +253,8 @@ def run(name):
 @pytest.mark.parametrize(
     "work",
     [
-        *(every_method, twenty_forks, forks_and_threads),
+        *(every_method, forks_and_threads),
+        pytest.param(twenty_forks, marks=pytest.mark.slow),
         pytest.param(models_that_are_sent, marks=pytest.mark.slow),
         pytest.param(displays, marks=pytest.mark.slow),
         pytest.param(every_fit, marks=pytest.mark.slow),

@@ -178,7 +178,9 @@ def test_a_generator_goes_on_where_the_candidate_taken_left_it(rng):
 
 
 @pytest.mark.parametrize("n_columns", [2, 4, 10])
-@pytest.mark.parametrize("change", ["turned", "zeros"])
+@pytest.mark.parametrize(
+    "change", ["turned", pytest.param("zeros", marks=pytest.mark.slow)]
+)
 def test_shapes_are_found_in_any_number_of_columns(n_columns, change, rng):
     X, y = spirals(1500, rng)
     wide = np.zeros((len(X), n_columns))
