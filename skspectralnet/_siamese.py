@@ -152,7 +152,7 @@ class SiameseEmbedding(NetworkTransformer):
     batch_size : int or "auto", default="auto"
         Positive pairs of a step. ``"auto"``: a quarter of the rows, at least 64 and at
         most 512.
-    max_iter : int, default=24
+    max_iter : int, default=36
         Epochs, unless training stops early. An epoch has a pair for each row, but at
         least 30 steps (5 to 30 of fewer than 3,000 rows) and at most 100.
     tol : float, default=1e-4
@@ -253,7 +253,7 @@ class SiameseEmbedding(NetworkTransformer):
         alpha=1e-4,
         learning_rate_init=8e-3,
         batch_size="auto",
-        max_iter=24,
+        max_iter=36,
         tol=1e-4,
         n_iter_no_change=10,
         early_stopping=False,
