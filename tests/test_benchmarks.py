@@ -313,6 +313,7 @@ def test_blobs_of_the_eigengap_are_apart(k, module):
     assert distances[~np.eye(k, dtype=bool)].min() > 7
 
 
+@pytest.mark.slow
 def test_scale_runs_and_its_numbers_are_those_of_the_estimator(module, tmp_path):
     scale = module("scale")
     numbers = scale.run(tmp_path, 3000, 1000)
@@ -345,6 +346,7 @@ def test_a_converted_model_is_compared(module, tmp_path, monkeypatch):
     assert "100.00 %" in converted.tables(record)["converted"]
 
 
+@pytest.mark.slow
 def test_footprint_counts_what_stays(module, monkeypatch):
     footprint = module("footprint")
     monkeypatch.setattr(footprint, "BEFORE", 1)

@@ -622,6 +622,7 @@ for model in (
 """
 
 
+@pytest.mark.slow
 def test_nothing_changes_where_scikit_learn_has_no_callbacks(tmp_path):
     shown = {}
     for absent in (True, False):

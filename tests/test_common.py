@@ -144,6 +144,7 @@ for name in NAMES:
 """.replace("NAMES", repr(list(YIELDED)))
 
 
+@pytest.mark.slow
 def test_array_api_checks_run_in_their_own_process():
     # A check that is skipped raises SkipTest, and the process would fail.
     if Version(sklearn.__version__) < Version("1.7"):

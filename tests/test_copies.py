@@ -40,7 +40,15 @@ SURVEYS = [
 ]
 
 
-@pytest.mark.parametrize("of", SURVEYS, ids=lambda of: "x".join(map(str, of)))
+few_and_many_rows = [
+    pytest.param(
+        of, marks=pytest.mark.slow if of[0] > 2000 else (), id="x".join(map(str, of))
+    )
+    for of in SURVEYS
+]
+
+
+@pytest.mark.parametrize("of", few_and_many_rows)
 def test_answers(of, global_random_seed):
     """As good as the worse of k-means and exact spectral clustering."""
     X, y = survey(*of, global_random_seed)

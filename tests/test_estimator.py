@@ -171,7 +171,9 @@ def test_every_activation(cls, activation, blobs):
 
 @both
 @pytest.mark.parametrize(("learner", "used"), [(None, "tanh"), ("siamese", "relu")])
-@pytest.mark.parametrize("neighbors_in", ["batch", "data"])
+@pytest.mark.parametrize(
+    "neighbors_in", ["batch", pytest.param("data", marks=pytest.mark.slow)]
+)
 def test_automatic_activation(cls, learner, used, neighbors_in, blobs):
     named = {"metric_learner": learner, "neighbors_in": neighbors_in, "init": "random"}
     X = blobs[0]
@@ -419,7 +421,9 @@ def test_auto_metric_learner(cls, blobs):
 
 
 @both
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize(
+    "metric", ["euclidean", pytest.param("cosine", marks=pytest.mark.slow)]
+)
 def test_learned_stages_by_name(cls, metric, blobs, assert_same_results):
     X, y = blobs
     X = X + 2.0  # away from the origin, for the angles

@@ -109,7 +109,7 @@ MODELS = {
 
 
 # Of several seconds each; the others share their mechanisms.
-LONG = ("siamese alone", "autoencoder before", "raw", "raw, data")
+LONG = ("siamese, cells", "siamese alone", "autoencoder before", "raw", "raw, data")
 short_and_long = [
     pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
     for name in MODELS
