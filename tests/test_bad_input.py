@@ -1183,6 +1183,7 @@ def is_named(text):
     return bool(text) and not BARE.search(without_values)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=200,
     derandomize=True,

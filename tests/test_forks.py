@@ -253,7 +253,8 @@ def run(name):
 @pytest.mark.parametrize(
     "work",
     [
-        *(every_method, forks_and_threads),
+        forks_and_threads,
+        pytest.param(every_method, marks=pytest.mark.slow),
         pytest.param(twenty_forks, marks=pytest.mark.slow),
         pytest.param(models_that_are_sent, marks=pytest.mark.slow),
         pytest.param(displays, marks=pytest.mark.slow),

@@ -506,7 +506,7 @@ def agreement(Z, y, rows):
         # AVX2 and neither, the least agreement was .923 and the least gain .255;
         (0.9, 0.8, 0.15),
         # where rows without a label connect the groups, .681 and .041.
-        (0.5, 0.6, 0.0),
+        pytest.param(0.5, 0.6, 0.0, marks=pytest.mark.slow),
     ],
 )
 def test_labels_separate_what_neighbours_mix(

@@ -220,6 +220,7 @@ def test_neighbors_in_a_wide_batch_are_the_same_in_parts(
     assert_allclose(np.sort(apart), np.sort(squared), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_no_batch_is_read_beside_the_one_before(monkeypatch):
     X, held = topics(0, 600, 30_000), []
     read = BatchReader.read
