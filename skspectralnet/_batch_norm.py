@@ -24,6 +24,7 @@ _SLOPES = {
 class _Kept(NamedTuple):
     """What the gradient of a batch needs."""
 
+    own: "_Weights"  # the parameters, in their type
     layers: list  # a _Layer for each hidden one
     last: torch.Tensor  # the inputs of the last layer, (b, n)
     weights: list  # of all layers, in the type of the products
@@ -145,8 +146,11 @@ class BatchNormMLP(nn.Module):
 
     def applied(self, x, dtype):
         """The outputs, and what their gradient needs."""
-        own = self.split(self.flat.detach())
-        weights = self.split(self.flat.detach().to(dtype)).weights
+        flat = self.flat.detach()
+        own = self.split(flat)
+        weights = own.weights
+        if dtype != flat.dtype:
+            weights = self.split(flat.to(dtype)).weights
         act, layers, x = ACTIVATIONS[self.activation], [], x.to(dtype)
         for i, (mean, variance) in enumerate(self.running()):
             sums = linear(x, weights[i])
@@ -164,11 +168,11 @@ class BatchNormMLP(nn.Module):
             layers.append(_Layer(x, sums, *statistics, normalised, outputs))
             x = outputs
         outputs = linear(x, weights[-1]).to(own.bias.dtype) + own.bias
-        return outputs, _Kept(layers, x, weights)
+        return outputs, _Kept(own, layers, x, weights)
 
     def gradient(self, grad, kept):
         """The gradient by the parameters, (n_parameters,), of that by the outputs."""
-        own, flat = self.split(self.flat.detach()), torch.empty_like(self.flat)
+        own, flat = kept.own, torch.empty_like(self.flat)
         found, slope = self.split(flat), _SLOPES[self.activation]
         found.bias.copy_(grad.sum(dim=0))
         grad = grad.to(kept.last.dtype)

@@ -129,7 +129,7 @@ def selected(given, rng, fit_task):
         contest=functools.partial(_fresh, sample, given),
         larger=functools.partial(_larger, given),
     )
-    best, selection = choose(candidates, _solved(sample, given, candidates), ways)
+    best, selection = choose(candidates, _solved(sample, given, candidates[:-1]), ways)
     rng.set_state(best.rng.get_state())
     best.fit_task.release()
     if given.params.verbose:
@@ -163,17 +163,17 @@ def _larger(given, candidate):
     """A Contest on more rows with a plain candidate, by exact eigenvectors; or None."""
     if not _has_more(given):
         return None
-    return _solved(_contest(given, CRITERION_ROWS), given, [candidate, None])
+    return _solved(_contest(given, CRITERION_ROWS), given, [candidate])
 
 
-def _solved(contest, given, candidates):
+def _solved(contest, given, plain):
     """The Contest with plain candidates, by exact eigenvectors; None where these are
     not those of a sample."""
     is_given = given.graph is not None or given.params.gamma is not None
     if is_given or callable(given.params.affinity):
         return None
     points = standard_points(given.encoded.codes[contest.rows], _defaults.AUTO_WIDTH)
-    for candidate in candidates[:-1]:
+    for candidate in plain:
         if contest.equal:
             break
         labels, gap = solved_clusters(
