@@ -23,6 +23,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 RECIPE = ROOT / "conda" / "recipe.yaml"
 PRE_COMMIT = ROOT / ".pre-commit-config.yaml"
+SITE = ROOT / ".readthedocs.yaml"
 
 
 def parsed(path):
@@ -52,7 +53,7 @@ def matrix_of_tests():
 
 
 @pytest.mark.parametrize(
-    "path", [*WORKFLOWS, *FORMS, RECIPE, PRE_COMMIT], ids=lambda path: path.name
+    "path", [*WORKFLOWS, *FORMS, RECIPE, PRE_COMMIT, SITE], ids=lambda path: path.name
 )
 def test_yaml_is_a_mapping(path):
     assert isinstance(parsed(path), dict)
@@ -92,6 +93,16 @@ def test_oldest_versions_are_the_lower_bounds():
     for extra in ("ann", "dask", "files", "onnx", "plot"):
         allowed = allowed + extras[extra]
     assert pins(oldest["constraint"]) == lower_bounds(allowed)
+
+
+def test_site_is_built_as_the_workflow_builds_it():
+    site, steps = parsed(SITE), parsed(ROOT / ".github" / "workflows" / "docs.yml")
+    steps = steps["jobs"]["docs"]["steps"]
+    (python,) = (x["with"] for x in steps if "python-version" in x.get("with", ()))
+    assert site["build"]["tools"]["python"] == python["python-version"]
+    jobs = site["build"]["jobs"]
+    commands = [x["run"] for x in steps if "run" in x]
+    assert [*jobs["install"], jobs["build"]["html"][0]] == commands
 
 
 def test_all_systems_run_both_ends():
