@@ -14,6 +14,7 @@ RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 READY_DOCS := $(VENV)/.ready-docs
 READY_DIST := $(VENV)/.ready-dist
+READY_AUDIT := $(VENV)/.ready-audit
 BENCH_VENV := .bench-venv
 PEER := $(addprefix --peer-python ,$(wildcard $(BENCH_VENV)/bin/python))
 
@@ -25,7 +26,7 @@ export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all test-machines golden golden-files fuzz fuzz-files coverage \
-	lint format docs images dist bench bench-machine bench-gpu bench-quality bench-env clean
+	lint format docs images dist audit bench bench-machine bench-gpu bench-quality bench-env clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -91,6 +92,9 @@ dist: $(READY_DIST) ## the wheel and the sdist, built and checked, into dist
 	$(RUN) -m build
 	$(RUN) -m twine check --strict dist/*
 	SKSPECTRALNET_DIST=dist $(RUN) -m pytest tests/test_packaging.py
+
+audit: $(READY_AUDIT) ## known faults of the pinned versions, asked of the package index
+	$(RUN) -m pip_audit --requirement constraints.txt --no-deps --disable-pip
 
 bench: $(READY) ## the benchmarks of this package alone, into benchmarks/results
 	$(RUN) benchmarks/shapes.py
@@ -159,6 +163,10 @@ $(READY): pyproject.toml constraints.txt
 
 $(READY_DOCS): $(READY)
 	$(RUN) -m pip install -c constraints.txt -e '.[docs]'
+	touch $@
+
+$(READY_AUDIT): $(READY)
+	$(RUN) -m pip install -c constraints.txt -e '.[audit]'
 	touch $@
 
 $(READY_DIST): $(READY)

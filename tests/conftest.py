@@ -1,6 +1,9 @@
 """Seeds, threads and data that the tests share."""
 
+import ipaddress
 import os
+import socket
+import sys
 
 # One thread for each worker, before torch is imported: the tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -14,6 +17,27 @@ from sklearn.datasets import make_blobs
 from skspectralnet import SpectralNetClustering, SpectralNetEmbedding
 
 _SEED_VARIABLE = "SKSPECTRALNET_TESTS_GLOBAL_RANDOM_SEED"
+
+
+def _refuse_other_machines(event, args):
+    """A hook of Python's audit events: a connection goes to this machine or nowhere."""
+    if event not in ("socket.connect", "socket.sendto"):
+        return
+    sock, address = args
+    if event == "socket.connect" and sock.type != socket.SOCK_STREAM:
+        return  # sends nothing: so dask asks the system for the machine's own address
+    if not isinstance(address, tuple) or address[0] in ("", "localhost"):
+        return  # no address of the internet
+    try:
+        here = ipaddress.ip_address(address[0]).is_loopback
+    except ValueError:
+        here = False
+    if not here:
+        raise RuntimeError(f"the tests use no network, but asked for {address}")
+
+
+def pytest_configure(config):
+    sys.addaudithook(_refuse_other_machines)
 
 
 def _global_random_seeds():

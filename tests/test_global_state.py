@@ -3,6 +3,7 @@
 import logging
 import os
 import random
+import socket
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -312,3 +313,20 @@ def test_torch_keeps_its_threads_and_generator_in_another_thread(blobs):
         thread.join()
         assert not torch.is_grad_enabled()
     assert modes == [(True, False)]
+
+
+def test_no_test_reaches_another_machine():
+    """conftest.py refuses it for all tests, before a packet leaves."""
+    for host, family in (
+        ("192.0.2.1", socket.AF_INET),
+        ("2001:db8::1", socket.AF_INET6),
+    ):
+        with (
+            socket.socket(family) as sock,
+            pytest.raises(RuntimeError, match="network"),
+        ):
+            sock.connect((host, 80))
+    with pytest.raises(RuntimeError, match="no network, but asked for"):
+        socket.create_connection(("192.0.2.1", 80), timeout=1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname(), timeout=5).close()
