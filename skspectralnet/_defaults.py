@@ -119,9 +119,11 @@ EXACT_ROWS = 20_000
 # hidden_layer_sizes=None: the units that so many rows are worth.
 SIAMESE_LAYERS = {5000: (512, 256, 256), 0: (128, 128, 128)}
 SIAMESE_BATCHES, MIN_SIAMESE_BATCH, MAX_SIAMESE_BATCH = 4, 64, 512
+# batch_size="auto": a step holds its rows several times (benchmarks/footprint.py).
+MOST_ENTRIES = 2**23
 # An epoch is at least a step for so many rows, between these two, so that few rows are
 # learned at all, and at most that many steps, so that its cost does not follow n.
-SIAMESE_ROWS_PER_STEP, SIAMESE_STEPS, MAX_SIAMESE_STEPS = 100, (5, 30), 100
+SIAMESE_ROWS_PER_STEP, SIAMESE_STEPS, MAX_SIAMESE_STEPS = 100, (5, 30), 64
 # noise="auto": from so many rows on, where the network would overfit the training rows
 # (benchmarks/siamese.py).
 NOISE_ROWS, SIAMESE_NOISE = 5000, 0.5
@@ -135,10 +137,10 @@ def siamese_layers(n_samples, n_columns):
     return of_columns(_at_least(SIAMESE_LAYERS, n_samples), n_columns)
 
 
-def siamese_batch_size(n_rows):
+def siamese_batch_size(n_rows, n_columns):
     """Positive pairs of a step."""
-    most = MAX_SIAMESE_BATCH
-    return int(np.clip(n_rows // SIAMESE_BATCHES, MIN_SIAMESE_BATCH, most))
+    most = min(n_rows // SIAMESE_BATCHES, MOST_ENTRIES // (2 * n_columns))
+    return int(np.clip(most, MIN_SIAMESE_BATCH, MAX_SIAMESE_BATCH))
 
 
 def siamese_steps(n_rows, batch_size):

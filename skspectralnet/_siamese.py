@@ -151,10 +151,10 @@ class SiameseEmbedding(NetworkTransformer):
         epochs and falls to nearly zero over the rest.
     batch_size : int or "auto", default="auto"
         Positive pairs of a step. ``"auto"``: a quarter of the rows, at least 64 and at
-        most 512.
+        most 512, or as many as have eight million entries where columns are very many.
     max_iter : int, default=36
         Epochs, unless training stops early. An epoch has a pair for each row, but at
-        least 30 steps (5 to 30 of fewer than 3,000 rows) and at most 100.
+        least 30 steps (5 to 30 of fewer than 3,000 rows) and at most 64.
     tol : float, default=1e-4
         An epoch improves when it lowers the loss by more than this share of it.
     n_iter_no_change : int, default=10
@@ -410,7 +410,7 @@ class SiameseEmbedding(NetworkTransformer):
         """Resolve what the number of rows decides."""
         batch_size, noise = self.batch_size, self.noise
         if batch_size == "auto":
-            batch_size = _defaults.siamese_batch_size(n_rows)
+            batch_size = _defaults.siamese_batch_size(n_rows, pairs.rows.shape[1])
         batch_size = min(batch_size, n_rows)
         if noise == "auto":
             noise = _defaults.siamese_noise(len(pairs.rows))

@@ -47,10 +47,18 @@ def test_components_beyond_the_clusters(n_clusters, n):
 
 @pytest.mark.parametrize(
     ("n_rows", "batch_size", "n_steps"),
-    [(100, 64, 5), (1000, 250, 10), (20_000, 256, 79), (10**6, 256, 100)],
+    [(100, 64, 5), (1000, 250, 10), (20_000, 512, 40), (10**6, 512, 64)],
 )
 def test_steps_of_the_siamese_network(n_rows, batch_size, n_steps):
     assert _defaults.siamese_steps(n_rows, batch_size) == n_steps
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_columns", "batch_size"),
+    [(100, 5, 64), (1000, 50, 250), (10**6, 784, 512), (10**6, 20_000, 209)],
+)
+def test_batch_of_the_siamese_network(n_rows, n_columns, batch_size):
+    assert _defaults.siamese_batch_size(n_rows, n_columns) == batch_size
 
 
 @pytest.mark.parametrize(("directions", "width"), [(1, 2), (9, 4), (80, 16)])
