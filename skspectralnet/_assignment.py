@@ -51,16 +51,19 @@ def fit_assignment(Z, n_clusters, how, *, n_init, random_state):
     assignment = _fitted(Z, found, how, n_init, random_state)
     found = len(assignment.centers)
     if found < n_clusters:
-        if n_distinct < n_clusters:
+        if n_distinct == 1:
+            reason = "all rows have the same embedding"
+        elif n_distinct < n_clusters:
             reason = f"the rows have {n_distinct} distinct embeddings"
         elif how == "cluster_qr":
             n_leading = min(n_clusters, Z.shape[1])
             reason = f"'cluster_qr' tells no more apart by {n_leading} components"
         else:
             reason = f"assign_labels={how!r} leaves the others without rows"
+        were = "1 cluster was" if found == 1 else f"{found} clusters were"
         warnings.warn(
-            f"Only {found} clusters were found where n_clusters={n_clusters} were "
-            f"asked for: {reason}.",
+            f"Only {were} found where n_clusters={n_clusters} were asked for: "
+            f"{reason}. Lower n_clusters.",
             ConvergenceWarning,
             stacklevel=2,
         )

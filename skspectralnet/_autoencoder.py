@@ -15,15 +15,10 @@ from skspectralnet import _defaults
 from skspectralnet._calls import guarded
 from skspectralnet._estimator import NetworkTransformer, layer_sizes, precision_of
 from skspectralnet._fields import Number
+from skspectralnet._input import validate_rows
 from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, CodeMap
-from skspectralnet._rows import (
-    Rows,
-    center_and_scale,
-    in_memory,
-    row_blocks,
-    validate_rows,
-)
+from skspectralnet._rows import Rows, center_and_scale, in_memory, row_blocks
 from skspectralnet._states import map_table
 from skspectralnet._tensors import (
     Blocks,

@@ -21,21 +21,23 @@ from skspectralnet._candidates import (
 )
 from skspectralnet._constraints import draw_rows, of_rows
 from skspectralnet._estimator import RowTransformer
+from skspectralnet._explained import explaining
 from skspectralnet._graph import checked_graph
+from skspectralnet._input import validate_rows, warn_of_square
 from skspectralnet._n_clusters import found_number
 from skspectralnet._network import ACTIVATIONS
 from skspectralnet._partitions import by_blocks
 from skspectralnet._plan import AsFitted
-from skspectralnet._rows import in_memory, rows_that_differ_from_zero, validate_rows
+from skspectralnet._rows import in_memory, rows_that_differ_from_zero
 from skspectralnet._selection import Selection
 from skspectralnet._spectral import SpectralFit
 from skspectralnet._stages import Encoded, StageParameters, Stages, encoded_rows
 from skspectralnet._tensors import resolve_device
 from skspectralnet._validation import (
-    HasMethods,
     StrOptions,
     above,
     at_least,
+    instance_with,
     share,
 )
 
@@ -76,12 +78,12 @@ class BaseSpectralNet(RowTransformer):
         "diffusion_time": [at_least(0, Real), StrOptions({"auto"})],
         "encoder": [
             StrOptions({"auto", "autoencoder"}),
-            HasMethods(["fit", "transform"]),
+            instance_with("fit", "transform"),
             None,
         ],
         "metric_learner": [
             StrOptions({"auto", "siamese"}),
-            HasMethods(["fit", "transform"]),
+            instance_with("fit", "transform"),
             None,
         ],
         "network_input": [StrOptions({"metric", "code"})],
@@ -189,7 +191,10 @@ class BaseSpectralNet(RowTransformer):
     def _spectral(self, X, graph, constraints, rng, fit_task):
         """The stages from validated rows to their embedding."""
         if graph is not None:
-            graph = checked_graph(graph, X.shape[0])
+            with explaining("graph", graph):
+                graph = checked_graph(graph, X.shape[0])
+        else:
+            warn_of_square(X)
         self._check_combinations(is_whole(self, graph))
         rows = self._rows_to_learn_from(X, constraints, graph, rng)
         wanted = StageParameters(*(getattr(self, n) for n in StageParameters._fields))

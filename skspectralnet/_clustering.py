@@ -32,10 +32,11 @@ from skspectralnet._findings import (
 )
 from skspectralnet._graph import modularity
 from skspectralnet._hierarchy import is_of, merged_model
+from skspectralnet._input import validate_rows
 from skspectralnet._partitions import by_blocks
 from skspectralnet._plan import Components
 from skspectralnet._probability import LEAST_ROWS
-from skspectralnet._rows import in_memory, validate_rows
+from skspectralnet._rows import in_memory
 from skspectralnet._selection import criterion_graph, some_rows
 from skspectralnet._stored import CLUSTERING
 from skspectralnet._summary import Wanted, closing_line, summary
@@ -502,15 +503,15 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         if n_clusters > n_samples:
             name = "subsample" if n_samples == self.subsample else "n_samples"
             raise ValueError(
-                f"{name}={n_samples} should be >= n_clusters={n_clusters}."
-                + uncounted(self.metric)
+                f"{name}={n_samples} should be >= n_clusters={n_clusters}: lower "
+                f"n_clusters.{uncounted(self.metric)}"
             )
         if self.n_components is None:
             return min(components_of(n_clusters), n_samples)
         if self.n_components > n_samples:
             raise ValueError(
                 f"n_components={self.n_components} eigenvectors cannot be found for "
-                f"n_samples={n_samples} rows.{uncounted(self.metric)}"
+                f"n_samples={n_samples} rows: lower it.{uncounted(self.metric)}"
             )
         return self.n_components
 

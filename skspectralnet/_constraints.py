@@ -299,6 +299,11 @@ def checked_labels(partial_labels, n_samples):
 
 def _given_and_unknown(partial_labels):
     """Labels as an array of their own type, and which of them are missing."""
+    if np.ndim(partial_labels) == 0:
+        raise ValueError(
+            f"partial_labels is of the type {type(partial_labels).__name__}: expected "
+            "an array with an entry for each row, -1 where the label is unknown."
+        )
     given = column_or_1d(partial_labels)
     unknown = np.zeros(len(given), dtype=bool)
     if np.ma.isMaskedArray(partial_labels):

@@ -6,8 +6,8 @@ from skspectralnet._alignment import Kept
 from skspectralnet._assignment import quick_clusters
 from skspectralnet._base import BaseSpectralNet, uncounted
 from skspectralnet._constraints import known_pairs
+from skspectralnet._input import validate_rows
 from skspectralnet._plan import Components
-from skspectralnet._rows import validate_rows
 from skspectralnet._stored import EMBEDDING
 from skspectralnet._validation import at_least
 
@@ -322,7 +322,7 @@ class SpectralNetEmbedding(BaseSpectralNet):
         if n_learned > n_samples:
             raise ValueError(
                 f"n_components={self.n_components} eigenvectors cannot be found for "
-                f"n_samples={n_samples} rows.{uncounted(self.metric)}"
+                f"n_samples={n_samples} rows: lower it.{uncounted(self.metric)}"
             )
         kept = Kept(n_learned, n_leading=n_learned)
         return Components(n_learned, n_learned, n_trivial, lambda eigenvalues: kept)

@@ -14,8 +14,10 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._calls import guarded
+from skspectralnet._habits import hint_of_name, hint_of_value, marks_unknown
+from skspectralnet._input import validate_rows
 from skspectralnet._partitions import by_blocks
-from skspectralnet._rows import dense_rows, rows_of_a_block, validate_rows
+from skspectralnet._rows import dense_rows, rows_of_a_block
 from skspectralnet._states import (
     STATE_VERSION,
     Table,
@@ -30,7 +32,9 @@ from skspectralnet._trainer import Trainer
 from skspectralnet._training import Schedule
 from skspectralnet._validation import (
     CallbackSupportMixin,
+    check_parameters,
     fit_context,
+    takes_any_name,
     with_callbacks,
 )
 
@@ -71,6 +75,27 @@ class RowTransformer(
     _doc_link_template = (
         f"{DOCUMENTATION}/api/{{estimator_module}}.{{estimator_name}}.html"
     )
+
+    def __new__(cls, *args, **kwargs):
+        """Say what a parameter of another package is called here."""
+        for name in kwargs:
+            hint = hint_of_name(name)
+            if hint is None or takes_any_name(cls.__init__):
+                continue
+            if name not in cls._get_param_names():
+                raise TypeError(
+                    f"{cls.__name__} has no parameter {name!r}; got "
+                    f"{name}={kwargs[name]!r}. {hint}"
+                )
+        return super().__new__(cls)
+
+    def _validate_params(self):
+        check_parameters(
+            self._parameter_constraints,
+            self.get_params(deep=False),
+            type(self).__name__,
+            hint_of_value,
+        )
 
     def set_params(self, **params):
         """Set parameters, those of an estimator that is one as ``name__parameter``.
@@ -192,6 +217,7 @@ class RowTransformer(
     @with_callbacks
     def _replace_fit(self, X, y, **known):
         """Fit a fresh state and put it in the place of the old one at the end."""
+        self._check_labels(y, **known)
         context = self._init_callback_context(max_subtasks=self._n_tasks(**known))
         interrupts = vars(self).pop("_handed_interrupts", None)
         fit_task = FitTask(context, self, X, y, interrupts)
@@ -205,6 +231,16 @@ class RowTransformer(
             self.__dict__ = before
             raise
         return self
+
+    def _check_labels(self, y, **known):
+        """Warn where y looks like labels to learn from, which it is not."""
+        if known.get("partial_labels", y) is None and marks_unknown(y):
+            warnings.warn(
+                "y is ignored, but -1 or NaN beside labels mark rows whose label is "
+                "unknown. To learn from the others: fit(X, partial_labels=y).",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def _n_tasks(self, **known):
         """Maximum number of callback subtasks of a fit: here, epochs."""

@@ -1,14 +1,12 @@
-"""Anything with rows by index, checked and read as dense float blocks; its scale."""
+"""Anything with rows by index, read as dense float blocks; its scale."""
 
-from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import check_array, validate_data
 
 # Small integers (images, counts) stay as they are until a batch is read.
-_DTYPES = (
+DTYPES = (
     np.float64,
     np.float32,
     np.uint8,
@@ -27,49 +25,7 @@ _STAGES_ROWS, _STAGES_ENTRIES, _SPARSE_ENTRIES = 65_536, 2**25, 2**22
 _FAR, _USUAL, _FAR_PASSES = 10.0, 0.9, 8
 
 
-def validate_rows(estimator, X, *, reset):
-    """Check X as scikit-learn does and return it as an array or a CSR matrix.
-
-    Sets (`reset=True`) or compares the number and the names of the features. Rows in a
-    file (h5py, zarr) or a graph of tasks (dask) are read once, a block at a time, and
-    returned as :class:`StoredRows`.
-    """
-    least = 2 if reset else 1
-    if _is_stored(X):
-        return _validate_stored(estimator, X, least, reset)
-    X = validate_data(
-        estimator,
-        X,
-        accept_sparse="csr",
-        dtype=list(_DTYPES),
-        ensure_min_samples=least,
-        reset=reset,
-    )
-    return _canonical(X) if sparse.issparse(X) else X
-
-
-def checked_rows(X):
-    """Some rows of many, checked: numbers that are finite. There may be none.
-
-    Parameters
-    ----------
-    X : {array-like, sparse matrix} of shape (n_samples, n_features)
-
-    Returns
-    -------
-    {ndarray, CSR matrix} of shape (n_samples, n_features)
-    """
-    X = check_array(
-        X,
-        accept_sparse="csr",
-        dtype=list(_DTYPES),
-        ensure_min_samples=0,
-        input_name="X",
-    )
-    return _canonical(X) if sparse.issparse(X) else X
-
-
-def _canonical(X):
+def canonical(X):
     """A CSR matrix without entries given twice: those are their sum.
 
     With 32 bits for an index where they suffice: k-means takes no others.
@@ -82,43 +38,6 @@ def _canonical(X):
         X = X.copy()
         X.sum_duplicates()
     return X
-
-
-def _is_stored(X):
-    """Whether X has rows and a numpy type, but is no array in memory."""
-    return (
-        not isinstance(X, np.ndarray | np.generic)
-        and not sparse.issparse(X)
-        and isinstance(getattr(X, "dtype", None), np.dtype)
-        and len(getattr(X, "shape", ())) == 2
-        and hasattr(X, "__getitem__")
-    )
-
-
-def _validate_stored(estimator, X, least, reset):
-    """The same checks on the shape, and on each block of rows."""
-    if not all(isinstance(n, Integral) for n in X.shape):
-        raise ValueError(
-            f"X has the shape {tuple(X.shape)}: its number of rows is not known. Have "
-            "it counted first; an array of dask does that by X.compute_chunk_sizes()."
-        )
-    if X.shape[0] < least or X.shape[1] < 1:
-        raise ValueError(
-            f"Found array with {X.shape[0]} sample(s) and {X.shape[1]} feature(s) "
-            f"(shape={X.shape}) while a minimum of {least} and 1 is required by "
-            f"{type(estimator).__name__}."
-        )
-    rows = StoredRows(X, X.dtype if X.dtype in _DTYPES else np.float64)
-    validate_data(estimator, rows, reset=reset, skip_check_array=True)
-    for block in row_blocks(rows.shape):
-        check_array(
-            rows[block],
-            accept_sparse="csr",
-            dtype=None,
-            input_name="X",
-            estimator=estimator,
-        )
-    return rows
 
 
 class StoredRows:
@@ -170,7 +89,7 @@ class StoredRows:
         if hasattr(block, "compute"):  # a graph of tasks: its kind is not known before
             block = block.compute()
         if hasattr(block, "tocsr"):
-            return _canonical(sparse.csr_array(block.tocsr(), dtype=self.dtype))
+            return canonical(sparse.csr_array(block.tocsr(), dtype=self.dtype))
         return np.asarray(block).astype(self.dtype, copy=False)
 
 

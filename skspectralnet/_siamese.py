@@ -12,6 +12,7 @@ from skspectralnet._batch_norm import BatchNormMLP
 from skspectralnet._constraints import known_pairs
 from skspectralnet._estimator import NetworkTransformer, layer_sizes
 from skspectralnet._fields import Number, Whole
+from skspectralnet._input import validate_rows
 from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, RowMap
 from skspectralnet._pair_losses import heavy_tailed_loss, margin_loss, pair_distances
@@ -23,10 +24,7 @@ from skspectralnet._pairs import (
     neighbor_differences,
     spectral_start,
 )
-from skspectralnet._rows import (
-    in_memory,
-    validate_rows,
-)
+from skspectralnet._rows import in_memory
 from skspectralnet._states import map_table
 from skspectralnet._tensors import (
     GaussianNoise,

@@ -1,6 +1,7 @@
 """The only file that imports private scikit-learn modules."""
 
 import contextlib
+import inspect
 import numbers
 
 from sklearn.base import _fit_context as fit_context
@@ -8,19 +9,24 @@ from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
+    InvalidParameterError,
     StrOptions,
+    make_constraint,
+    validate_parameter_constraints,
 )
 
 __all__ = [
     "CallbackSupportMixin",
-    "HasMethods",
-    "Interval",
     "StrOptions",
     "above",
     "at_least",
     "check_matplotlib_support",
+    "check_parameters",
     "fit_context",
+    "instance_with",
     "share",
+    "share_up_to",
+    "takes_any_name",
     "with_callbacks",
 ]
 
@@ -56,21 +62,74 @@ except ImportError:  # scikit-learn has callbacks since 1.9
         return method
 
 
+class Number(Interval):
+    """A number of an interval; True and False are none."""
+
+    def is_satisfied_by(self, val):
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
+
+
+class Instance(HasMethods):
+    """An object with some methods; a class, which has them as well, is none."""
+
+    def is_satisfied_by(self, val):
+        return not isinstance(val, type) and super().is_satisfied_by(val)
+
+
 def at_least(bound, kind=numbers.Integral):
     """A number in [bound, inf)."""
-    return Interval(kind, bound, None, closed="left")
+    return Number(kind, bound, None, closed="left")
 
 
 def above(bound):
     """A real number in (bound, inf)."""
-    return Interval(numbers.Real, bound, None, closed="neither")
+    return Number(numbers.Real, bound, None, closed="neither")
 
 
 def share():
     """A real number in (0, 1)."""
-    return Interval(numbers.Real, 0, 1, closed="neither")
+    return Number(numbers.Real, 0, 1, closed="neither")
 
 
 def share_up_to(bound):
     """A real number in (0, bound]."""
-    return Interval(numbers.Real, 0, bound, closed="right")
+    return Number(numbers.Real, 0, bound, closed="right")
+
+
+def instance_with(*methods):
+    """An object that has these methods."""
+    return Instance(list(methods))
+
+
+def check_parameters(constraints, params, caller, hint_of_value):
+    """Check parameters as scikit-learn does; an error also says what to do.
+
+    Parameters
+    ----------
+    constraints : dict
+        `_parameter_constraints` of an estimator.
+    params : dict
+    caller : str
+        Its name.
+    hint_of_value : callable
+        Of the name of a parameter, its value, the strings that it takes and a function
+        that says whether it takes another value: a sentence, or "".
+    """
+    for name, value in params.items():
+        try:
+            validate_parameter_constraints(constraints, {name: value}, caller)
+        except InvalidParameterError as error:
+            allowed = [make_constraint(one) for one in constraints[name]]
+            options = [o for one in allowed for o in getattr(one, "options", ())]
+
+            def takes(other, allowed=allowed):
+                return any(one.is_satisfied_by(other) for one in allowed)
+
+            hint = hint_of_value(name, value, sorted(options), takes)
+            raise InvalidParameterError(f"{error} {hint}".rstrip()) from None
+
+
+def takes_any_name(function):
+    """Whether a function has a parameter such as ``**kwargs``."""
+    kinds = [p.kind for p in inspect.signature(function).parameters.values()]
+    return inspect.Parameter.VAR_KEYWORD in kinds

@@ -142,9 +142,15 @@ def test_fewer_distinct_rows_than_clusters(how, n_distinct, rng):
         warnings.simplefilter("always")
         assignment = fit(Z, 4, how)
     assert [w.category for w in caught] == [ConvergenceWarning]
+    said = {
+        1: ("1 cluster was", "all rows have the same embedding"),
+        2: ("2 clusters were", "the rows have 2 distinct embeddings"),
+        3: ("3 clusters were", "the rows have 3 distinct embeddings"),
+    }
+    were, reason = said[n_distinct]
     assert str(caught[0].message) == (
-        f"Only {n_distinct} clusters were found where n_clusters=4 were asked for: the "
-        f"rows have {n_distinct} distinct embeddings."
+        f"Only {were} found where n_clusters=4 were asked for: {reason}. Lower "
+        "n_clusters."
     )
     assert_allclose(assignment.centers, np.eye(4)[:n_distinct], atol=1e-6)
 

@@ -16,7 +16,10 @@ PACKAGE = Path(skspectralnet.__file__).parent
 TABLE = {
     "_tensors": (0, {"numpy", "scipy", "torch"}, set()),
     "_calls": (1, {"numpy", "threadpoolctl", "torch"}, set()),
-    "_rows": (0, {"numpy", "scipy", "sklearn"}, set()),
+    "_rows": (0, {"numpy", "scipy"}, set()),
+    "_explained": (0, {"numpy", "scipy"}, set()),
+    "_habits": (0, {"numpy"}, set()),
+    "_input": (1, {"numpy", "scipy", "sklearn"}, set()),
     "_partitions": (0, {"numpy", "sklearn"}, {"dask"}),
     "_distinct": (0, {"numpy", "scipy"}, set()),
     "_validation": (0, {"sklearn"}, set()),

@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from skspectralnet import Autoencoder, SiameseEmbedding, SpectralNetClustering
 from skspectralnet._distinct import distinct_rows
+from skspectralnet._input import validate_rows
 from skspectralnet._rows import (
     Rows,
     center_and_scale,
@@ -17,7 +18,6 @@ from skspectralnet._rows import (
     in_memory,
     pulled_in,
     standardised,
-    validate_rows,
 )
 
 FORMATS = [np.asarray, sparse.csr_matrix, sparse.csr_array]

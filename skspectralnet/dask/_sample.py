@@ -10,8 +10,9 @@ from numpy.random import Philox
 from scipy import sparse
 
 from skspectralnet._constraints import checked_labels
+from skspectralnet._input import checked_rows
 from skspectralnet._partitions import check_columns, is_dask, is_frame, row_of_zeros
-from skspectralnet._rows import checked_rows, rows_that_differ_from_zero
+from skspectralnet._rows import rows_that_differ_from_zero
 from skspectralnet.dask._cluster import (
     LARGE,
     SMALL,

@@ -14,7 +14,8 @@ from skspectralnet._affinity import (
 from skspectralnet._calls import guarded
 from skspectralnet._distinct import distinct_rows
 from skspectralnet._graph import checked_graph
-from skspectralnet._rows import Rows, center_and_scale, validate_rows
+from skspectralnet._input import validate_rows
+from skspectralnet._rows import Rows, center_and_scale
 from skspectralnet._spectral import in_units, standardised_gamma
 from skspectralnet._tensors import read_batch, to_numpy, to_tensor
 from skspectralnet._validation import check_matplotlib_support

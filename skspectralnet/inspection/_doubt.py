@@ -5,7 +5,7 @@ from sklearn.utils import check_random_state
 
 from skspectralnet._calls import guarded
 from skspectralnet._clustering import SpectralNetClustering
-from skspectralnet._rows import validate_rows
+from skspectralnet._input import validate_rows
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kwargs
 from skspectralnet.inspection._fitted import check_fitted, sampled_rows

@@ -7,7 +7,8 @@ from skspectralnet._calls import guarded
 from skspectralnet._defaults import AUTO_WIDTH
 from skspectralnet._distinct import distinct_rows
 from skspectralnet._graph import nearest_neighbors
-from skspectralnet._rows import standard_points, validate_rows
+from skspectralnet._input import validate_rows
+from skspectralnet._rows import standard_points
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kwargs
 from skspectralnet.inspection._fitted import (
