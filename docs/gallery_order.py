@@ -5,6 +5,7 @@ ORDER = [
     "plot_digits.py",
     "plot_new_rows.py",
     "plot_outliers.py",
+    "plot_own_table.py",
     "plot_pipeline_grid_search.py",
     "plot_eigengap.py",
     "plot_merge.py",

@@ -40,7 +40,7 @@ def pages():
 
 # More than eight seconds each.
 LONG = {"score.rst", "quickstart.rst", "learned_space.rst", "limits.rst"}
-LONG |= {"how_sure.rst", "inspection.rst"}
+LONG |= {"how_sure.rst", "inspection.rst", "own_table.rst"}
 # What is not there for every Python.
 NEEDED = {"onnx.rst": ("onnxruntime", "skl2onnx")}
 
