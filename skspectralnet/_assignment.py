@@ -28,7 +28,7 @@ _START_ROWS, _START_ROWS_PER_CLUSTER = 4096, 20
 _QUICK_STARTS = 3
 
 
-def fit_assignment(Z, n_clusters, how, *, n_init, random_state):
+def fit_assignment(Z, n_clusters, how, *, n_init, random_state, weights=None):
     """Find the clusters of an embedding, largest first.
 
     Parameters
@@ -38,6 +38,8 @@ def fit_assignment(Z, n_clusters, how, *, n_init, random_state):
     how : {"kmeans", "cluster_qr", "mixture"}
     n_init : int
     random_state : RandomState
+    weights : ndarray of shape (n_samples,), default=None
+        As how many rows each counts, not in a mixture; None: as one.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def fit_assignment(Z, n_clusters, how, *, n_init, random_state):
     """
     n_distinct = _count_distinct(Z, n_clusters)
     found = min(n_clusters, n_distinct)
-    assignment = _fitted(Z, found, how, n_init, random_state)
+    assignment = _fitted(Z, found, how, n_init, random_state, weights)
     found = len(assignment.centers)
     if found < n_clusters:
         if n_distinct == 1:
@@ -90,11 +92,11 @@ def quick_clusters(Z, n_clusters, how="kmeans"):
     return _fitted(Z, found, how, _QUICK_STARTS, same).labels(Z)
 
 
-def _fitted(Z, n_clusters, how, n_init, random_state):
+def _fitted(Z, n_clusters, how, n_init, random_state, weights=None):
     if how == "kmeans":
-        return Centers.fit(Z, n_clusters, n_init, random_state)
+        return Centers.fit(Z, n_clusters, n_init, random_state, weights)
     if how == "cluster_qr":
-        return Rotation.fit(Z, n_clusters)
+        return Rotation.fit(Z, n_clusters, weights)
     return Mixture.fit(Z, n_clusters, n_init, random_state)
 
 
@@ -141,25 +143,30 @@ class Centers(_ByDistance):
     inertia: float
 
     @classmethod
-    def fit(cls, Z, n_clusters, n_init, random_state):
-        """Return the best of `n_init` runs of k-means.
+    def fit(cls, Z, n_clusters, n_init, random_state, weights=None):
+        r"""Return the best of `n_init` runs of k-means.
+
+        Of :math:`\sum_i w_i |z_i - c|^2` where rows have weights.
 
         Of many rows the runs are made and compared on some, and the best goes on with
         all of them.
         """
         n_rows, init = max(_START_ROWS, _START_ROWS_PER_CLUSTER * n_clusters), None
         if n_rows < len(Z):
-            some = Z[np.sort(random_state.permutation(len(Z))[:n_rows])]
+            rows = np.sort(random_state.permutation(len(Z))[:n_rows])
+            some, weighing = Z[rows], None if weights is None else weights[rows]
             if _count_distinct(some, n_clusters) == n_clusters:
                 kmeans = KMeans(n_clusters, n_init=n_init, random_state=random_state)
-                init, n_init = kmeans.fit(some).cluster_centers_, 1
+                kmeans.fit(some, sample_weight=weighing)
+                init, n_init = kmeans.cluster_centers_, 1
         kmeans = KMeans(
             n_clusters,
             init="k-means++" if init is None else init,
             n_init=n_init,
             random_state=random_state,
-        ).fit(Z)
-        return _by_size(cls(kmeans.cluster_centers_, float(kmeans.inertia_)), Z)
+        ).fit(Z, sample_weight=weights)
+        found = cls(kmeans.cluster_centers_, float(kmeans.inertia_))
+        return _by_size(found, Z, weights)
 
     def take(self, order):
         """Return some of the clusters, in this order."""
@@ -172,13 +179,13 @@ class Centers(_ByDistance):
         ----------
         Z : ndarray of shape (n_samples, n_components)
             New rows; each moves the centre nearest to it.
-        counts : ndarray of int of shape (n_clusters,)
-            Rows of each cluster so far.
+        counts : ndarray of shape (n_clusters,)
+            Rows of each cluster so far, or the sum of their weights.
 
         Returns
         -------
         Centers
-        counts : ndarray of int of shape (n_clusters,)
+        counts : ndarray of shape (n_clusters,)
             With the new rows.
         """
         if len(Z) == 0:
@@ -189,7 +196,7 @@ class Centers(_ByDistance):
         total = counts + np.bincount(labels, minlength=size)
         old = counts[:, None] * self.centers
         return replace(
-            self, centers=(old + sums) / np.maximum(total, 1)[:, None]
+            self, centers=(old + sums) / np.where(total > 0, total, 1)[:, None]
         ), total
 
     def labels(self, Z):
@@ -234,17 +241,20 @@ class Rotation(_ByDistance):
     centers: np.ndarray
 
     @classmethod
-    def fit(cls, Z, n_clusters):
-        """Return the rotation of the first `n_clusters` components."""
+    def fit(cls, Z, n_clusters, weights=None):
+        """Return the rotation of the first `n_clusters` components.
+
+        Weights of rows only move the centres: copies of a row turn nothing.
+        """
         leading = Z[:, :n_clusters].astype(np.float64)
         R, pivots = qr(leading.T, mode="r", pivoting=True)
         size = np.abs(np.diag(R))  # descending
         rank = np.count_nonzero(size > size[0] * np.sqrt(np.finfo(Z.dtype).eps))
         picked = pivots[: max(rank, 1)]
         U, _, Vt = svd(leading[picked].T, full_matrices=False)
-        turned = _by_size(cls(U @ Vt, Z[picked]), Z)
+        turned = _by_size(cls(U @ Vt, Z[picked]), Z, weights)
         labels = turned.labels(Z)
-        means = [Z[labels == j].mean(axis=0) for j in range(len(turned.centers))]
+        means = [_mean(Z, labels == j, weights) for j in range(len(turned.centers))]
         return replace(turned, centers=np.array(means))
 
     def take(self, order):
@@ -446,10 +456,17 @@ def _warn_of_lost(lost, n_classes):
         )
 
 
-def _by_size(assignment, Z):
-    """The clusters that have rows, the one with most rows first."""
+def _mean(Z, members, weights):
+    if weights is None:
+        return Z[members].mean(axis=0)
+    return np.average(Z[members], axis=0, weights=weights[members])
+
+
+def _by_size(assignment, Z, weights=None):
+    """The clusters that have rows, the one with most rows, or weight, first."""
     for _ in range(len(assignment.centers)):  # ties can go either way after sorting
-        sizes = np.bincount(assignment.labels(Z), minlength=len(assignment.centers))
+        labels = assignment.labels(Z)
+        sizes = np.bincount(labels, weights, minlength=len(assignment.centers))
         order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
         if np.array_equal(order, np.arange(len(sizes))):
             break

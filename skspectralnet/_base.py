@@ -22,8 +22,8 @@ from skspectralnet._candidates import (
 from skspectralnet._constraints import draw_rows, of_rows
 from skspectralnet._estimator import RowTransformer
 from skspectralnet._explained import explaining
-from skspectralnet._graph import checked_graph
-from skspectralnet._input import validate_rows, warn_of_square
+from skspectralnet._graph import checked_graph, graph_of_rows
+from skspectralnet._input import of_weights, rows_with, validate_rows, warn_of_square
 from skspectralnet._n_clusters import found_number
 from skspectralnet._network import ACTIVATIONS
 from skspectralnet._partitions import by_blocks
@@ -62,6 +62,7 @@ class Spectral(NamedTuple):
     as_fitted: AsFitted
     selection: Selection
     encoded: Encoded  # the rows learned from
+    weights: object  # as how many rows each of `learned` counts; None: as one
     graph: object  # as given, checked; or None
 
 
@@ -133,8 +134,9 @@ class BaseSpectralNet(RowTransformer):
         must_link=None,
         cannot_link=None,
         graph=None,
+        sample_weight=None,
     ):
-        """Learn the map from the rows of X, and from what is known about pairs.
+        r"""Learn the map from the rows of X, and from what is known about pairs.
 
         Parameters
         ----------
@@ -158,6 +160,17 @@ class BaseSpectralNet(RowTransformer):
             ``neighbors_in="data"``. The map is learned from it, but takes rows of X
             alone: new ones need no edges. Rows without an edge say nothing about the
             eigenvectors and are mapped like new ones.
+        sample_weight : array-like of float of shape (n_samples,), default=None
+            Weights of the rows, at least 0, of which only the ratios count: a row of
+            weight w counts as w copies of it. With :math:`m_i = w_i / \bar w`, the
+            mean over the weights above 0, an edge between neighbours weighs
+            :math:`\tfrac{1}{2} (m_i + m_j) a_{ij}`, one of all pairs or of a `graph`
+            :math:`m_i m_j a_{ij}`, so that heavy rows have large degrees, and the
+            squared distances of k-means count :math:`m_i` times. A row of weight 0 has
+            no part in the fit, and is mapped like a new one. Transformers are given
+            the weights where their `fit` has a parameter of that name; others, such as
+            the PCA of ``encoder="auto"`` and :class:`Autoencoder`, are fitted to each
+            row above 0 once. None: all rows weigh the same.
 
         Returns
         -------
@@ -167,8 +180,8 @@ class BaseSpectralNet(RowTransformer):
         Raises
         ------
         ValueError, TypeError
-            If a parameter, X, a label, a link or the graph cannot be used, or labels
-            and links contradict each other; the message says which and why.
+            If a parameter, X, a label, a link, the graph or a weight cannot be used,
+            or labels and links contradict each other; the message says which and why.
         """
         return self._replace_fit(
             X,
@@ -177,6 +190,7 @@ class BaseSpectralNet(RowTransformer):
             must_link=must_link,
             cannot_link=cannot_link,
             graph=graph,
+            sample_weight=sample_weight,
         )
 
     # --- the stages of the fit
@@ -188,7 +202,7 @@ class BaseSpectralNet(RowTransformer):
             n_plain = 1 + (not neighbors.one_width) + neighbors.free
         return n_plain + len(stage_names(is_whole(self, graph)))
 
-    def _spectral(self, X, graph, constraints, rng, fit_task):
+    def _spectral(self, X, weights, graph, constraints, rng, fit_task):
         """The stages from validated rows to their embedding."""
         if graph is not None:
             with explaining("graph", graph):
@@ -196,11 +210,15 @@ class BaseSpectralNet(RowTransformer):
         else:
             warn_of_square(X)
         self._check_combinations(is_whole(self, graph))
-        rows = self._rows_to_learn_from(X, constraints, graph, rng)
+        rows = self._rows_to_learn_from(X, weights, constraints, graph, rng)
+        if graph is not None:
+            graph = graph_of_rows(graph, rows, of_weights(weights, rows))
         wanted = StageParameters(*(getattr(self, n) for n in StageParameters._fields))
         known = constraints if rows is None else of_rows(constraints, rows)
         learned = in_memory(X, rows)
-        encoded = encoded_rows(learned, wanted, known, rng, fit_task)
+        weighing = slice(None) if weights is None else np.flatnonzero(weights)
+        weights = of_weights(weights, rows)
+        encoded = encoded_rows(learned, weights, wanted, known, rng, fit_task)
         n_samples = encoded.n_told(every=graph is not None)
         components = self._components(
             n_samples,
@@ -210,7 +228,7 @@ class BaseSpectralNet(RowTransformer):
         given = Given(self, encoded, wanted, known, graph, components, device)
         found, selection = selected(given, rng, fit_task)
         with fit_task.stage("embedding"):
-            Z = signed(X, found.told.stages, found.map, self.device)
+            Z = signed(X, found.told.stages, found.map, self.device, weighing)
         return Spectral(
             Z=Z,
             learned=found.told.rows if rows is None else rows[found.told.rows],
@@ -222,6 +240,7 @@ class BaseSpectralNet(RowTransformer):
             as_fitted=self._as_fitted(found.whole, graph, components),
             selection=selection,
             encoded=encoded,
+            weights=of_weights(weights, found.told.rows),
             graph=graph,
         )
 
@@ -251,14 +270,15 @@ class BaseSpectralNet(RowTransformer):
         self.diffusion_time_ = found.map.diffusion.time
         self.component_weights_ = found.map.diffusion.weights
 
-    def _rows_to_learn_from(self, X, constraints, graph, rng):
-        """Random rows where `subsample` asks for them; None for all."""
+    def _rows_to_learn_from(self, X, weights, constraints, graph, rng):
+        """Those with a weight, random ones where `subsample` asks; None for all."""
         size, n_samples = self.subsample, X.shape[0]
-        if graph is not None or size is None or size >= n_samples:
-            return None
-        rows = np.arange(n_samples)
+        rows = rows_with(weights, n_samples)
+        if graph is not None or size is None or size >= len(rows):
+            return rows if len(rows) < n_samples else None
         if self.metric == "cosine" and self.encoder in (None, "auto"):
             directed = rows_that_differ_from_zero(X)  # the others will have no part
+            directed = np.intersect1d(directed, rows, assume_unique=True)
             rows = directed if len(directed) >= 2 else rows
         known, size = of_rows(constraints, rows), min(size, len(rows))
         return rows[draw_rows(known, size, len(rows), rng)]

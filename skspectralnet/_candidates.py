@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skspectralnet import _batch_graph, _defaults, _neighbor_graph, _whole_graph
 from skspectralnet._alignment import Diffusion, Kept, diffusion, largest_positive
 from skspectralnet._estimator import precision_of
+from skspectralnet._input import of_weights
 from skspectralnet._network import SpectralMap
 from skspectralnet._plan import Components, Size, batch_size_of, batch_task, graph_task
 from skspectralnet._rows import in_memory, rows_at_once, standard_points
@@ -145,7 +146,8 @@ def _contest(given, most):
     if rows is None:
         rows = np.arange(codes.shape[0])
     rows = rows[some_rows(len(rows), most)]
-    graph, first, many = criterion_graph(codes[rows])
+    weights = of_weights(given.encoded.weights, rows)
+    graph, first, many = criterion_graph(codes[rows], weights)
     return None if graph is None else Contest(graph, rows[first], many)
 
 
@@ -271,11 +273,14 @@ def _learned_map(given, inputs, fit, kept, fit_task):
     )
 
 
-def signed(X, stages, learned_map, device):
-    """The embedding of validated rows; its signs, and those of the map, are settled."""
+def signed(X, stages, learned_map, device, rows):
+    """The embedding of validated rows; its signs, and those of the map, are settled.
+
+    By some of the rows, numbers or a slice: those that have a weight.
+    """
     network, weights = learned_map.network, learned_map.diffusion.weights
     Z = embedded(X, stages, network, weights, device)
-    signs = largest_positive(Z)
+    signs = largest_positive(Z[rows])
     network.flip_signs(signs)
     Z *= signs
     return Z

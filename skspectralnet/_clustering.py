@@ -32,7 +32,7 @@ from skspectralnet._findings import (
 )
 from skspectralnet._graph import modularity
 from skspectralnet._hierarchy import is_of, merged_model
-from skspectralnet._input import validate_rows
+from skspectralnet._input import checked_weights, of_weights, validate_rows
 from skspectralnet._partitions import by_blocks
 from skspectralnet._plan import Components
 from skspectralnet._probability import LEAST_ROWS
@@ -42,6 +42,11 @@ from skspectralnet._stored import CLUSTERING
 from skspectralnet._summary import Wanted, closing_line, summary
 from skspectralnet._typicality import offset_of
 from skspectralnet._validation import StrOptions, at_least, share_up_to
+
+_NO_WEIGHTS = (
+    "sample_weight cannot be used with assign_labels='mixture', whose Gaussians weigh "
+    "all rows alike: take 'kmeans' or 'cluster_qr'."
+)
 
 
 def _assigns_by(model, kind, how):
@@ -69,11 +74,12 @@ def _has_probabilities(model):
     return True
 
 
-def _counted(model, found, clusters):
-    """Rows of each cluster, those without a part in the fit left out."""
+def _counted(model, found, clusters, weights):
+    """Rows of each cluster, or their weights, those without a part left out."""
     if model.subsample is None or model.subsample >= len(clusters):
         clusters = clusters[found.learned]
-    return np.bincount(clusters, minlength=model.n_clusters_)
+        weights = of_weights(weights, found.learned)
+    return np.bincount(clusters, weights, minlength=model.n_clusters_)
 
 
 def _inside(model, X):
@@ -281,9 +287,9 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     ----------
     labels_ : ndarray of shape (n_samples,), int64
         Cluster of each row of `fit`, from 0, the largest cluster first (by the rows
-        learned from); what `predict` gives for the same rows. With `partial_labels`
-        the numbers given, see `classes_`. With `contamination` -1 for outliers, rows
-        with a label among them.
+        learned from, or their weights); what `predict` gives for the same rows. With
+        `partial_labels` the numbers given, see `classes_`. With `contamination` -1 for
+        outliers, rows with a label among them.
     n_clusters_ : int
         Clusters found: fewer than `n_clusters`, with a warning, where the rows have
         too few distinct embeddings or a cluster is left without rows.
@@ -310,7 +316,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         :mod:`scipy.cluster.hierarchy` take.
     inertia_ : float
         Sum of squared distances of the rows learned from to their centre in the
-        embedding. Only with ``assign_labels="kmeans"``.
+        embedding, with a `sample_weight` each as often as it weighs over the mean. Only
+        with ``assign_labels="kmeans"``.
     offset_ : float
         Only with `contamination`: the least `score_samples` of a row that is no
         outlier, half way between the scores of two rows of `fit`.
@@ -519,13 +526,16 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         # The clusters, and a space that is learned to count them.
         return super()._n_tasks(**known) + 1 + (self.n_clusters == "auto")
 
-    def _fit(self, X, fit_task, graph=None, **known):
+    def _fit(self, X, fit_task, graph=None, sample_weight=None, **known):
         X = validate_rows(self, X, reset=True)
+        weights = checked_weights(sample_weight, X.shape[0])
+        if weights is not None and self.assign_labels == "mixture":
+            raise ValueError(_NO_WEIGHTS)
         constraints = known_pairs(X.shape[0], **known)
         if constraints is not None and self.n_clusters != "auto":
             _check_number(constraints.n_labels, self.n_clusters)
         rng = check_random_state(self.random_state)
-        found = self._spectral(X, graph, constraints, rng, fit_task)
+        found = self._spectral(X, weights, graph, constraints, rng, fit_task)
         with fit_task.stage("clusters"):
             assignment, names = self._find_clusters(found, constraints, rng)
             clusters = assignment.labels(found.Z)
@@ -539,7 +549,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         self.labels_ = _named(names, clusters, _inside(self, X))
         if self.contamination is not None:
             self.outlier_share_ = float(np.mean(self.labels_ == -1))
-        self._counts = _counted(self, found, clusters)
+        self._counts = _counted(self, found, clusters, weights)
         parts = Clusters(self._clusters, self._counts, names, constraints)
         nearby = Nearby.of(found.encoded, parts)
         self.hierarchy_ = merges_of(found, nearby, parts, clusters)
@@ -574,6 +584,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             self.assign_labels,
             n_init=self.n_init,
             random_state=rng,
+            weights=found.weights,
         )
         if constraints is None or not constraints.n_labels:
             return Named(assignment, np.arange(len(assignment.centers)))
@@ -803,8 +814,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             Rows near a border between clusters that are named.
         restarts : int, default=0
             Fits of clones to X, with other random states, whose labels are compared
-            with those of this model. Each costs what `fit` does, and is given neither
-            labels, links nor a graph.
+            with those of this model. Each costs what `fit` does, and is given no
+            labels, links, graph or weights.
 
         Returns
         -------

@@ -6,7 +6,7 @@ from skspectralnet._alignment import Kept
 from skspectralnet._assignment import quick_clusters
 from skspectralnet._base import BaseSpectralNet, uncounted
 from skspectralnet._constraints import known_pairs
-from skspectralnet._input import validate_rows
+from skspectralnet._input import checked_weights, validate_rows
 from skspectralnet._plan import Components
 from skspectralnet._stored import EMBEDDING
 from skspectralnet._validation import at_least
@@ -331,10 +331,11 @@ class SpectralNetEmbedding(BaseSpectralNet):
         """Clusters of an embedding, as many as it has eigenvectors."""
         return quick_clusters(Z, kept.n_leading)
 
-    def _fit(self, X, fit_task, graph=None, **known):
+    def _fit(self, X, fit_task, graph=None, sample_weight=None, **known):
         X = validate_rows(self, X, reset=True)
+        weights = checked_weights(sample_weight, X.shape[0])
         constraints = known_pairs(X.shape[0], **known)
         rng = check_random_state(self.random_state)
-        found = self._spectral(X, graph, constraints, rng, fit_task)
+        found = self._spectral(X, weights, graph, constraints, rng, fit_task)
         self._store(found)
         self.embedding_ = found.Z

@@ -11,7 +11,7 @@ from numbers import Integral, Real
 import numpy as np
 
 _LARGEST = 2**63 - 1
-_KINDS = {"f": "floating-point numbers", "i": "integers"}
+_KINDS = {"f": "floating-point numbers", "i": "integers", "n": "numbers"}
 
 
 def refuse(where, what):
@@ -73,8 +73,9 @@ class Array(_Plain):
     shape : tuple
         Of each dimension a number, None for any, or the name of a size of at least 1,
         which is the same wherever it occurs.
-    kind : {"f", "i"}, default="f"
-        Float32 or float64, kept as they are, or integers, read as int64.
+    kind : {"f", "i", "n"}, default="f"
+        Float32 or float64, kept as they are, or integers, read as int64; numbers are
+        either.
     low, high : float
         Bounds of the entries.
     finite : bool, default=True
@@ -102,17 +103,19 @@ class Array(_Plain):
             elif isinstance(name, str) and sizes.agreed(name, size, where) != size:
                 expect(value, where, f"{wanted}, where {sizes.told(name)}")
         self._check_entries(value, where)
-        if self.kind == "i":
+        if value.dtype.kind == "i":
             return value.astype(np.int64, copy=False)
         return value.astype(value.dtype.newbyteorder("="), copy=False)
 
     def _is_kind(self, value):
-        return value.dtype.kind == self.kind and (
-            self.kind == "i" or value.dtype.itemsize in (4, 8)
+        kinds = "fi" if self.kind == "n" else self.kind
+        is_float = value.dtype.kind == "f"
+        return value.dtype.kind in kinds and (
+            not is_float or value.dtype.itemsize in (4, 8)
         )
 
     def _check_entries(self, value, where):
-        if self.kind == "f" and self.finite and not np.isfinite(value).all():
+        if value.dtype.kind == "f" and self.finite and not np.isfinite(value).all():
             refuse(where, "has entries that are NaN or infinite")
         if value.size and self.low > -np.inf and not np.min(value) >= self.low:
             refuse(where, f"has entries below {self.low}")

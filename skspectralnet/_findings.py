@@ -10,6 +10,7 @@ from skspectralnet._drift import Landmarks, draw_reference
 from skspectralnet._graph import cluster_weights
 from skspectralnet._guards import lone_column_notice, pieces_notice, simpler_notice
 from skspectralnet._hierarchy import Gaps, Labelled, hierarchy
+from skspectralnet._input import of_weights
 from skspectralnet._probability import (
     LEAST_ROWS,
     Sharpness,
@@ -64,11 +65,15 @@ def sharpness_of(X, found, assignment):
         told = np.arange(found.encoded.codes.shape[0]) if told is None else told
         rows, points = learned[some], found.stages.points(found.encoded.X[told[some]])
         clusters = assignment.labels(found.Z[rows])
-        first, *others = shares_of_others(points, clusters, len(assignment.centers))
+        weights = of_weights(found.encoded.weights, told[some])
+        n_clusters = len(assignment.centers)
+        first, *others = shares_of_others(points, clusters, n_clusters, weights)
         return Sharpness.fit(assignment, found.Z[rows[first]], *others)
-    clusters, n_clusters = assignment.labels(found.Z), len(assignment.centers)
+    Z = found.Z[found.learned]
+    clusters, n_clusters = assignment.labels(Z), len(assignment.centers)
     rows, shares = shares_of_neighbors(found.graph, clusters, n_clusters)
-    return Sharpness.fit(assignment, found.Z[rows], shares, None)
+    weights = of_weights(found.encoded.weights, rows)
+    return Sharpness.fit(assignment, Z[rows], shares, weights)
 
 
 class Clusters(NamedTuple):
@@ -94,7 +99,7 @@ class Nearby(NamedTuple):
         """At most so many rows."""
         rows = some_rows(encoded.codes.shape[0], most)
         told, codes = encoded.X[rows], encoded.codes[rows]
-        graph, nodes, _ = criterion_graph(codes)
+        graph, nodes, _ = criterion_graph(codes, of_weights(encoded.weights, rows))
         points = standard_points(codes, AUTO_WIDTH)
         return cls(told, points, clusters.of(told), graph, nodes)
 
@@ -132,13 +137,13 @@ def merges_of(found, nearby, clusters, labels):
     nearby : Nearby
     clusters : Clusters
     labels : ndarray of int of shape (n_samples,)
-        Clusters of all rows, the nodes of a given graph.
+        Clusters of all rows; those learned from are the nodes of a given graph.
     """
     n_clusters, constraints = len(clusters.names), clusters.constraints
     most = min(_ROWS_PER_CLUSTER * n_clusters, CRITERION_ROWS)
     if most > _GUARD_ROWS:
         nearby = Nearby.of(found.encoded, clusters, most)
-    graph = found.graph
+    graph, labels = found.graph, labels[found.learned]
     if graph is None:
         graph, labels = nearby.graph, nearby.labels[nearby.nodes]
     edges = np.zeros((n_clusters, n_clusters))

@@ -411,6 +411,35 @@ def checked_graph(graph, n_samples):
     return sparse.csr_array(0.5 * (graph + graph.T))
 
 
+def graph_of_rows(graph, rows, weights):
+    """A checked graph of some rows, each edge as often as both ends weigh.
+
+    Parameters
+    ----------
+    graph : CSR array of shape (n_samples, n_samples)
+    rows : ndarray of int of shape (m,), or None
+        Ascending. None: all.
+    weights : ndarray of shape (m,), or None
+        None: the edges as they are.
+
+    Returns
+    -------
+    CSR array of shape (m, m)
+
+    Raises
+    ------
+    ValueError
+        If no edge is left.
+    """
+    if rows is not None:
+        graph = sparse.csr_array(graph[rows][:, rows])
+        if graph.nnz == 0:
+            raise ValueError(
+                "graph has no edges between the rows whose sample_weight is above 0."
+            )
+    return repeated_graph(graph, weights, all_pairs=True)
+
+
 def _without_loops(graph):
     """A CSR array, changed in place, without zeros and without its diagonal."""
     graph.sum_duplicates()

@@ -55,6 +55,64 @@ def checked_rows(X):
     return canonical(X) if sparse.issparse(X) else X
 
 
+def checked_weights(sample_weight, n_samples):
+    """The weights of rows, checked.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,) or None
+    n_samples : int
+        Rows of X.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float64, or None
+        Those above 0 have the mean 1. None where all are the same: no row weighs more
+        than another.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If they cannot be used.
+    """
+    if sample_weight is None:
+        return None
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight has the shape {weights.shape}, but X has {n_samples} rows: "
+            f"expected ({n_samples},), a weight for each."
+        )
+    least = float(weights.min())
+    if least < 0.0:
+        raise ValueError(
+            f"sample_weight has the weight {least:.3g}: expected at least 0, where 0 "
+            "leaves a row out of the fit."
+        )
+    n_told = np.count_nonzero(weights)
+    if n_told < 2:
+        raise ValueError(
+            f"sample_weight is zero but for {n_told} of {n_samples} rows: expected at "
+            "least 2 rows with a weight above 0."
+        )
+    if np.all(weights == weights[0]):
+        return None
+    weights = weights / weights.max()  # whose sum may be no number
+    return weights / (weights.sum() / n_told)
+
+
+def rows_with(weights, n_samples):
+    """Numbers of the rows that weigh anything, ascending."""
+    return np.arange(n_samples) if weights is None else np.flatnonzero(weights)
+
+
+def of_weights(weights, rows):
+    """The weights of some rows, or None; all rows where these are None."""
+    return weights if weights is None or rows is None else weights[rows]
+
+
 def warn_of_square(X):
     """Warn where validated rows look like affinities or distances between rows.
 

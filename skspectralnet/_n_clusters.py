@@ -16,6 +16,7 @@ from skspectralnet._defaults import (
     components_of,
 )
 from skspectralnet._eigen import eigengaps, graph_eigenpairs
+from skspectralnet._input import of_weights
 from skspectralnet._selection import (
     CRITERION_NEIGHBORS,
     SOLVED_ROWS,
@@ -111,15 +112,16 @@ def found_number(encoded, wanted, constraints, graph, rng, fit_task):
     if rows is None:
         rows = np.arange(encoded.codes.shape[0])
     rows = rows[some_rows(len(rows), SOLVED_ROWS)]
-    some = encoded._replace(codes=encoded.codes[rows], directed=None)
-    found = cluster_support(_neighbors(some.codes), least, ROWS)
+    weights = of_weights(encoded.weights, rows)
+    some = encoded._replace(codes=encoded.codes[rows], directed=None, weights=weights)
+    found = cluster_support(_neighbors(some.codes, weights), least, ROWS)
     if found.n_clusters[0] > 1 or not _learns(wanted, found.n_rows):
         return found
     wanted = wanted._replace(metric_learner=_learner(wanted))
     known, rng = of_rows(constraints, rows), copy.deepcopy(rng)
     task = fit_task.holding()  # the fit itself warns
     points = fit_learner(some, wanted, known, rng, task).points
-    return cluster_support(_neighbors(points), least, LEARNED)
+    return cluster_support(_neighbors(points, weights), least, LEARNED)
 
 
 def _learner(wanted):
@@ -135,10 +137,11 @@ def _learns(wanted, n_rows):
     return learner is not None and n_rows > 1
 
 
-def _neighbors(points):
+def _neighbors(points, weights):
     """The graph of the criterion; of few rows, each has fewer neighbours."""
     share = round(_NEIGHBOR_SHARE * points.shape[0])
-    return criterion_graph(points, int(np.clip(share, 2, CRITERION_NEIGHBORS)))[0]
+    n_neighbors = int(np.clip(share, 2, CRITERION_NEIGHBORS))
+    return criterion_graph(points, weights, n_neighbors)[0]
 
 
 def cluster_support(graph, least, space):

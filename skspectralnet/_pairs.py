@@ -41,15 +41,18 @@ class Start(NamedTuple):
     places: np.ndarray  # (s, n_components), float32, of standard deviation 1
 
 
-def find_pairs(X, n_neighbors, algorithm, constraints, rng):
-    """Distinct rows and their neighbours, without what is known to be apart."""
+def find_pairs(X, weights, n_neighbors, algorithm, constraints, rng):
+    """Distinct rows and their neighbours, without what is known to be apart.
+
+    With how often each occurs, or the weights of rows as if they occurred so often.
+    """
     if algorithm == "pynndescent" and is_forked():
         raise ValueError(  # numba ends the process
             "neighbors_algorithm='pynndescent' cannot be used in a forked process: fit "
             "before the fork or in a process that was spawned, or take 'exact' or "
             "'cells'."
         )
-    rows = Rows(X, *center_and_scale(X))
+    rows = Rows(X, *center_and_scale(X, weights), weights)
     points = standardised(rows, _defaults.AUTO_WIDTH)
     distinct = distinct_rows(points, groups_of(constraints))
     if len(distinct.first) == 1:

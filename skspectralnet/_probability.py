@@ -113,7 +113,7 @@ def _logs(assignment, Z, scale):
     return np.maximum(assignment.log_strengths(Z, scale), LEAST_LOG)
 
 
-def shares_of_others(points, labels, n_clusters):
+def shares_of_others(points, labels, n_clusters, weights=None):
     """The clusters that rows have by other graphs, as shares.
 
     The neighbour graphs of the points with half, as many and twice as many neighbours
@@ -127,6 +127,8 @@ def shares_of_others(points, labels, n_clusters):
     labels : ndarray of int of shape (n_samples,)
         Clusters of the fit.
     n_clusters : int
+    weights : ndarray of shape (n_samples,), default=None
+        As how many rows each counts; None: as one.
 
     Returns
     -------
@@ -139,7 +141,7 @@ def shares_of_others(points, labels, n_clusters):
     """
     standard = standard_points(points, AUTO_WIDTH)
     distinct = distinct_rows(standard)
-    rows, weights = distinct.first, distinct.multiplicities()
+    rows, weights = distinct.first, distinct.multiplicities(weights)
     if n_clusters == 1 or len(rows) < 2 * n_clusters + 2:
         return rows, None, weights
     standard, labels = standard[rows], labels[rows]

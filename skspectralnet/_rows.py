@@ -170,7 +170,7 @@ class Units(NamedTuple):
     reach: float | None = None  # rows farther from the centre are pulled in
 
 
-def center_and_scale(X):
+def center_and_scale(X, weights=None):
     r"""Column means and one common scale, accumulated in float64.
 
     The scale is the root mean square of the centred entries,
@@ -183,6 +183,8 @@ def center_and_scale(X):
     Parameters
     ----------
     X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    weights : ndarray of shape (n_samples,), default=None
+        As how many rows each counts; None: as one.
 
     Returns
     -------
@@ -204,8 +206,8 @@ def center_and_scale(X):
     unit = 2.0 ** int(np.frexp(largest)[1] - 1)
     far = np.zeros(X.shape[0], dtype=bool)
     for _ in range(_FAR_PASSES):
-        found = _moments(X, unit, ~far)
-        limit = _FAR * float(np.quantile(found.lengths, _USUAL))
+        found = _moments(X, unit, ~far, weights)
+        limit = _FAR * _usual(found.lengths, weights)
         before, far = far, found.lengths > (limit or np.inf)
         if np.array_equal(before, far):
             break
@@ -222,6 +224,13 @@ def center_and_scale(X):
     return Units(found.center * unit, scale, limit / spread if far.any() else None)
 
 
+def _usual(lengths, weights):
+    """The length that nine in ten rows do not exceed."""
+    if weights is None:
+        return float(np.quantile(lengths, _USUAL))
+    return float(np.quantile(lengths, _USUAL, weights=weights, method="inverted_cdf"))
+
+
 class _Moments(NamedTuple):
     """Of some rows over a unit, and the distance of each row from their centre."""
 
@@ -231,14 +240,17 @@ class _Moments(NamedTuple):
     farthest: float  # the largest difference of an entry of any row
 
 
-def _moments(X, unit, kept):
+def _moments(X, unit, kept, weights):
     """The _Moments of the rows that are `kept`, a mask of shape (n_samples,)."""
     n_samples, n_features = X.shape
     blocks, n_kept = row_blocks(X.shape), np.count_nonzero(kept)
+    if weights is not None:
+        n_kept = float(weights[kept].sum())
+    add = _Adding(None if kept.all() else kept, weights)
     center = np.zeros(n_features)
     for block in blocks:
         rows = dense_rows(X, block).astype(np.float64) / unit
-        center += (rows if n_kept == n_samples else rows[kept[block]]).sum(axis=0)
+        center += add(rows, block)
     center /= n_kept
     residual, square = np.zeros(n_features), np.zeros(n_features)
     lengths, farthest = np.empty(n_samples), 0.0
@@ -247,10 +259,8 @@ def _moments(X, unit, kept):
         farthest = max(farthest, float(np.max(np.abs(centered))))
         squares = centered * centered
         lengths[block] = np.sqrt(squares.sum(axis=1))
-        if n_kept < n_samples:
-            centered, squares = centered[kept[block]], squares[kept[block]]
-        residual += centered.sum(axis=0)
-        square += squares.sum(axis=0)
+        residual += add(centered, block)
+        square += add(squares, block)
     residual /= n_kept
     center += residual  # what rounding left of the mean
     variance = np.maximum(square / n_kept - residual * residual, 0.0)
@@ -259,6 +269,19 @@ def _moments(X, unit, kept):
     if spread <= 4 * np.finfo(np.float64).eps * float(np.max(np.abs(center))):
         spread = 1.0
     return _Moments(center, spread, lengths, farthest)
+
+
+class _Adding(NamedTuple):
+    """Adds up rows of a block: those that are kept, each as often as it weighs."""
+
+    kept: object  # a mask of shape (n_samples,); None: all
+    weights: object  # (n_samples,), or None
+
+    def __call__(self, rows, block):
+        if self.weights is None:
+            return (rows if self.kept is None else rows[self.kept[block]]).sum(axis=0)
+        weights = self.weights[block]
+        return (weights if self.kept is None else weights * self.kept[block]) @ rows
 
 
 def pulled_in(Z, reach):
@@ -376,7 +399,7 @@ class Rows:
 
     def only(self, distinct):
         """The distinct ones of these rows, in the same units."""
-        many = distinct.multiplicities()
+        many = distinct.multiplicities(self.multiplicities)
         return Rows(self.X[distinct.first], *self.units, many)
 
     def batch(self, rows, dtype=np.float64):

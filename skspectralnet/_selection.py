@@ -452,7 +452,7 @@ def some_rows(n_rows, most=None):
     return np.sort(np.random.RandomState(0).permutation(n_rows)[:most])
 
 
-def criterion_graph(X, n_neighbors=CRITERION_NEIGHBORS):
+def criterion_graph(X, weights=None, n_neighbors=CRITERION_NEIGHBORS):
     """The graph on which clusterings of rows are compared.
 
     Each row is linked to its 10 nearest by Euclidean distance; equal rows are one,
@@ -461,6 +461,8 @@ def criterion_graph(X, n_neighbors=CRITERION_NEIGHBORS):
     Parameters
     ----------
     X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    weights : ndarray of shape (n_samples,), default=None
+        As how many rows each counts; None: as one.
     n_neighbors : int, default=10
 
     Returns
@@ -475,7 +477,7 @@ def criterion_graph(X, n_neighbors=CRITERION_NEIGHBORS):
     points = standard_points(X, AUTO_WIDTH)
     distinct = distinct_rows(points)
     n_distinct = len(distinct.first)
-    many = distinct.multiplicities()
+    many = distinct.multiplicities(weights)
     if n_distinct == 1:
         return None, distinct.first, many
     if n_distinct < len(distinct.inverse):

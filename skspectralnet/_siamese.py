@@ -9,10 +9,10 @@ from sklearn.utils import check_random_state
 
 from skspectralnet import _defaults
 from skspectralnet._batch_norm import BatchNormMLP
-from skspectralnet._constraints import known_pairs
+from skspectralnet._constraints import known_pairs, of_rows
 from skspectralnet._estimator import NetworkTransformer, layer_sizes
 from skspectralnet._fields import Number, Whole
-from skspectralnet._input import validate_rows
+from skspectralnet._input import checked_weights, of_weights, rows_with, validate_rows
 from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, RowMap
 from skspectralnet._pair_losses import heavy_tailed_loss, margin_loss, pair_distances
@@ -309,7 +309,16 @@ class SiameseEmbedding(NetworkTransformer):
         "random_state": ["random_state"],
     }
 
-    def fit(self, X, y=None, *, partial_labels=None, must_link=None, cannot_link=None):
+    def fit(
+        self,
+        X,
+        y=None,
+        *,
+        partial_labels=None,
+        must_link=None,
+        cannot_link=None,
+        sample_weight=None,
+    ):
         """Learn the space from the rows of X, and from what is known about pairs.
 
         Parameters
@@ -325,6 +334,10 @@ class SiameseEmbedding(NetworkTransformer):
         must_link, cannot_link : array-like of int of shape (n_pairs, 2), default=None
             Pairs of row numbers that belong together, or do not. Row numbers are those
             of the X of this call: they cannot be sliced in cross-validation.
+        sample_weight : array-like of float of shape (n_samples,), default=None
+            Weights of the rows, at least 0, of which only the ratios count: a row is
+            drawn as often as it weighs, and not at all with 0, as if it occurred so
+            often. None: all rows weigh the same.
 
         Returns
         -------
@@ -334,8 +347,8 @@ class SiameseEmbedding(NetworkTransformer):
         Raises
         ------
         ValueError, TypeError
-            If a parameter, X, a label or a link cannot be used, or labels and links
-            contradict each other; the message says which and why.
+            If a parameter, X, a label, a link or a weight cannot be used, or labels
+            and links contradict each other; the message says which and why.
         """
         return self._replace_fit(
             X,
@@ -343,17 +356,23 @@ class SiameseEmbedding(NetworkTransformer):
             partial_labels=partial_labels,
             must_link=must_link,
             cannot_link=cannot_link,
+            sample_weight=sample_weight,
         )
 
     _stored = map_table(RowMap, n_neighbors_=Whole(), graph_recall_=Number())
 
-    def _fit(self, X, fit_task, **known):
-        X = in_memory(validate_rows(self, X, reset=True))
+    def _fit(self, X, fit_task, sample_weight=None, **known):
+        X = validate_rows(self, X, reset=True)
+        weights = checked_weights(sample_weight, X.shape[0])
         device = resolve_device(self.device)
         rng = check_random_state(self.random_state)
         constraints = known_pairs(X.shape[0], **known)
+        X, n_samples = in_memory(X), X.shape[0]
+        told = rows_with(weights, n_samples)
+        if len(told) < n_samples:
+            X, constraints = X[told], of_rows(constraints, told)
         search = self.n_neighbors, self.neighbors_algorithm
-        pairs = find_pairs(X, *search, constraints, rng)
+        pairs = find_pairs(X, of_weights(weights, told), *search, constraints, rng)
         n_components = self.n_components
         if n_components == "auto":
             n_components = min(_defaults.MAX_SIAMESE_COMPONENTS, X.shape[1])

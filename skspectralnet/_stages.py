@@ -110,6 +110,13 @@ class Encoded(NamedTuple):
     codes: object  # {ndarray, CSR} of shape (n_samples, n_codes)
     directed: object  # ndarray of row numbers, of at least 2; None: all
     distinct: Distinct  # which of the rows are equal
+    weights: object  # as how many rows each counts, (n_samples,); None: as one
+
+    def of_told(self, of_rows):
+        """What is known of each row, or None, for the rows with a direction."""
+        if of_rows is None or self.directed is None:
+            return of_rows
+        return of_rows[self.directed]
 
     def n_told(self, *, every):
         """Rows that have a part: all, or those with a direction."""
@@ -145,12 +152,14 @@ class Told(NamedTuple):
     known: object  # Constraints or None
 
 
-def encoded_rows(X, wanted, constraints, rng, fit_task):
+def encoded_rows(X, weights, wanted, constraints, rng, fit_task):
     """Fit the encoder; the rows behind it.
 
     Parameters
     ----------
     X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    weights : ndarray of shape (n_samples,) or None
+        Above 0. Given to an encoder whose `fit` has a parameter for them.
     wanted : StageParameters
     constraints : Constraints or None
     rng : RandomState
@@ -168,12 +177,12 @@ def encoded_rows(X, wanted, constraints, rng, fit_task):
             floats = _floats(X)
             if wanted.encoder == "auto":
                 _check_magnitude(floats)
-            _fit_stage(encoder, floats, "encoder")
+            _fit_stage(encoder, floats, "encoder", **_weights_for(encoder, weights))
         codes = stages.codes(X)
     directed = stages.directed(codes)
     if directed is not None and len(directed) < 2:
         directed = None
-    return Encoded(X, stages, codes, directed, distinct)
+    return Encoded(X, stages, codes, directed, distinct, weights)
 
 
 def told_rows(encoded, wanted, constraints, rng, fit_task, *, every):
@@ -200,7 +209,8 @@ def told_rows(encoded, wanted, constraints, rng, fit_task, *, every):
         rows, constraints = fitted.directed, of_rows(constraints, fitted.directed)
         fitted = fitted.only_directed()
         distinct = distinct_rows(encoded.X[rows], groups_of(constraints))
-    inputs, points = _standard(fitted)
+    weights = encoded.weights if every else encoded.of_told(encoded.weights)
+    inputs, points = _standard(fitted, weights)
     n_samples = len(inputs)
     if 1 < len(distinct.first) < n_samples and not every:
         inputs, points = _only(distinct, inputs, points)
@@ -216,7 +226,7 @@ def fit_learner(encoded, wanted, constraints, rng, fit_task):
     encoded : Encoded
     wanted : StageParameters
     constraints : Constraints or None
-        Given to a metric learner whose `fit` has parameters for them.
+        Given to a metric learner whose `fit` has parameters for them, as weights are.
     rng : RandomState
     fit_task : FitTask
 
@@ -232,20 +242,21 @@ def fit_learner(encoded, wanted, constraints, rng, fit_task):
     stages = encoded.stages._replace(metric_learner=learner)
     with fit_task.stage("metric learner", fits=learner):
         if learner is not None:
-            known = _known_to(learner, constraints)
+            weights = encoded.of_told(encoded.weights)
+            known = _known_to(learner, constraints) | _weights_for(learner, weights)
             _fit_stage(learner, told, "metric_learner", **known)
         points = stages.points_of(codes)
     inputs = codes if wanted.network_input == "code" else points
     return FittedStages(stages, inputs, points, directed)
 
 
-def _standard(fitted):
+def _standard(fitted, weights):
     """Inputs and points as Rows with centre and scale, one object for one array."""
     inputs, points = fitted.inputs, fitted.points
-    input_rows = Rows(inputs, *center_and_scale(inputs))
+    input_rows = Rows(inputs, *center_and_scale(inputs, weights), weights)
     if points is inputs:
         return input_rows, input_rows
-    return input_rows, Rows(points, *center_and_scale(points))
+    return input_rows, Rows(points, *center_and_scale(points, weights), weights)
 
 
 def _only(distinct, inputs, points):
@@ -298,6 +309,13 @@ def _known_to(learner, constraints):
     return {
         name: value for name, value in given.items() if has_fit_parameter(learner, name)
     }
+
+
+def _weights_for(stage, weights):
+    """The weights of the rows, where the `fit` of a stage takes them."""
+    if weights is None or not has_fit_parameter(stage, "sample_weight"):
+        return {}
+    return {"sample_weight": weights}
 
 
 def _own_stage(stage, wanted, rng):

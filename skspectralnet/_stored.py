@@ -175,12 +175,12 @@ _MERGED = Record(
     (
         OneOf(_clusters("n_fine")),
         Array(("n_fine",), "i", 0),
-        Array(("n_fine",), "i", 0),
+        Array(("n_fine",), "n", 0),
     ),
     _check_merged,
 )
 _ASSIGNMENT = OneOf({**_clusters("n_clusters"), "merged": _MERGED})
-_LABELLED = Record(Labelled, (Array(("n_clusters",), "i", 0), Array((None,), "i", 0)))
+_LABELLED = Record(Labelled, (Array(("n_clusters",), "n", 0), Array((None,), "i", 0)))
 _HIERARCHY = Record(
     Hierarchy,
     (Array((None, 2), "i", 0), Array((None,), low=0.0, high=1.0), _LABELLED),
@@ -316,7 +316,7 @@ CLUSTERING = Table(
         "classes_": Array(("n_clusters",), "i", 0),
         "cluster_centers_": Array(("n_clusters", "n_components")),
         "_assignment": _ASSIGNMENT,
-        "_counts": Array((None,), "i", 0),
+        "_counts": Array((None,), "n", 0),
         "_n_fitted": Whole(),
         "_sharpness": Maybe(Record(Sharpness, (_POSITIVE, _POSITIVE))),
         "_typicality": _TYPICALITY,

@@ -100,7 +100,7 @@ def test_what_a_user_calls_is_described_in_words_of_this_package(cls):
 @each_class
 def test_only_what_is_known_of_rows_is_metadata(cls):
     """The codes of inverse_transform are rows; set_..._request had a place for them."""
-    known = {"partial_labels", "must_link", "cannot_link", "graph"}
+    known = {"partial_labels", "must_link", "cannot_link", "graph", "sample_weight"}
     for name in public_methods(cls):
         if re.fullmatch("set_.+_request", name):
             asked = set(inspect.signature(getattr(cls, name)).parameters) - {"self"}

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, all of them, on default parameters."""
+"""scikit-learn's own checks on default parameters, all but two as they are."""
 
 import os
 import subprocess
@@ -39,10 +39,10 @@ OTHER_WAYS = [
 ]
 # scikit-learn 1.9 yields so many; other versions have a few more or fewer.
 YIELDED = {
-    "SpectralNetClustering": 51,
-    "SpectralNetEmbedding": 47,
+    "SpectralNetClustering": 59,
+    "SpectralNetEmbedding": 55,
     "Autoencoder": 47,
-    "SiameseEmbedding": 47,
+    "SiameseEmbedding": 55,
 }
 # Public checks that check_estimator leaves out.
 NOT_YIELDED = [
@@ -62,20 +62,40 @@ NOT_YIELDED = [
 each = pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 
 
-@parametrize_with_checks(ESTIMATORS)
+# They shuffle the rows of one of the two fits that they compare to seven digits.
+# tests/test_sample_weight.py compares weights and copies of rows in the same order.
+SHUFFLED = dict.fromkeys(
+    [
+        "check_sample_weight_equivalence_on_dense_data",
+        "check_sample_weight_equivalence_on_sparse_data",
+    ],
+    "batches are drawn by the places of rows: another order is another draw",
+)
+
+
+def failures(estimator):
+    """Checks that cannot pass, with the reason."""
+    return {} if isinstance(estimator, Autoencoder) else SHUFFLED
+
+
+@parametrize_with_checks(ESTIMATORS, expected_failed_checks=failures)
 def test_yielded_checks(estimator, check):
     check(estimator)
 
 
 def failures_of(estimator):
-    """Checks that cannot pass, with the reason."""
+    """Checks that cannot pass with these parameters, with the reason."""
     if estimator.assign_labels != "mixture":
-        return {}
+        return SHUFFLED
     # tests/test_bad_input.py fits sparse rows.
     reason = "takes what has predict_proba for a classifier of four classes"
-    return dict.fromkeys(
-        ["check_estimator_sparse_array", "check_estimator_sparse_matrix"], reason
-    )
+    weighs = "the Gaussians of scikit-learn take no weights"
+    return {
+        **SHUFFLED,
+        "check_estimator_sparse_array": reason,
+        "check_estimator_sparse_matrix": reason,
+        "check_sample_weights_not_overwritten": weighs,
+    }
 
 
 @pytest.mark.slow
@@ -157,11 +177,16 @@ import skspectralnet, torch
 from sklearn.utils.estimator_checks import check_estimator
 print(torch.get_num_threads())
 for name in NAMES:
-    results = check_estimator(getattr(skspectralnet, name)(), on_fail=None)
-    failed = [r["check_name"] for r in results if r["status"] != "passed"]
-    assert not failed, failed
+    estimator = getattr(skspectralnet, name)()
+    takes_weights = hasattr(estimator, "set_fit_request") and name != "Autoencoder"
+    expected = SHUFFLED if takes_weights else {}
+    results = check_estimator(
+        estimator, on_fail=None, on_skip=None, expected_failed_checks=expected
+    )
+    failed = {r["check_name"] for r in results if r["status"] != "passed"}
+    assert failed == set(expected), failed
     print(len(results))
-""".replace("NAMES", repr(list(YIELDED)))
+""".replace("NAMES", repr(list(YIELDED))).replace("SHUFFLED", repr(SHUFFLED))
 
 
 @pytest.mark.slow

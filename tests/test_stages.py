@@ -20,7 +20,7 @@ def fitted(X, constraints=None, seed=0, **params):
     task = FitTask(NoContext(), None, X, None)
     rng = np.random.RandomState(seed)
     wanted = StageParameters(**defaults | params)
-    encoded = encoded_rows(X, wanted, constraints, rng, task)
+    encoded = encoded_rows(X, None, wanted, constraints, rng, task)
     return fit_learner(encoded, wanted, constraints, rng, task)
 
 

@@ -159,7 +159,7 @@ def test_rows_are_the_same_in_small_blocks(small_blocks, global_random_seed):
     rows = Rows(X, *center_and_scale(X))
     which = np.random.RandomState(0).randint(200, size=70)
     expected = rows.batch(which)
-    pairs = find_pairs(X, 5, "auto", None, np.random.RandomState(0))
+    pairs = find_pairs(X, None, 5, "auto", None, np.random.RandomState(0))
     differences = neighbor_differences(pairs)
     small_blocks()
     assert len(row_blocks(X.shape)) == 100
