@@ -82,10 +82,13 @@ docs: $(READY_DOCS) ## the documentation, into docs/_build/html
 	$(RUN) -m sphinx -W --keep-going -b html docs docs/_build/html
 	$(RUN) docs/check_links.py docs/_build/html
 
-images: $(READY) ## the picture of the README, from its example
+images: $(READY) ## the pictures of the README, from their examples
 	mkdir -p docs/images
 	$(RUN) -c "from runpy import run_path; \
 	run_path('examples/plot_moons.py')['figure'].savefig('docs/images/moons.png', dpi=80)"
+	$(RUN) -c "from runpy import run_path; \
+	display = run_path('examples/plot_digits.py')['overview']; \
+	display.figure_.savefig('docs/images/digits.png', dpi=70)"
 
 dist: $(READY_DIST) ## the wheel and the sdist, built and checked, into dist
 	rm -rf build dist

@@ -22,6 +22,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import normalized_mutual_info_score
 
 from skspectralnet import SpectralNetClustering
+from skspectralnet.inspection import OverviewDisplay
 from skspectralnet.metrics import clustering_accuracy
 
 X, y = load_digits(return_X_y=True)
@@ -71,4 +72,15 @@ def draw(axis, found, title):
 figure, axes = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained")
 for axis, (name, found) in zip(axes, clusterings.items(), strict=True):
     draw(axis, found, name)
+plt.show()
+
+# %%
+# How sure is it?
+# ---------------
+# Each disc is a cluster, and its dots are the images. Black ones lie between two
+# clusters, on the side of the other one.
+overview = OverviewDisplay.from_estimator(model, X)
+most = np.bincount(overview.discs[overview.doubtful]).argmax()
+print(f"most of the doubtful images are in cluster {most}:")
+print("of each digit it has", np.bincount(y[labels == most], minlength=10))
 plt.show()

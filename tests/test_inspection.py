@@ -46,11 +46,14 @@ from skspectralnet.inspection import (
     EmbeddingDisplay,
     LossCurvesDisplay,
     NeighborPurityDisplay,
+    OverviewDisplay,
     SelectionDisplay,
 )
+from skspectralnet.inspection._overview import _filled, _layout
 
 DISPLAYS = [getattr(inspection, name) for name in inspection.__all__]
 WITH_ROWS = [AffinityDisplay, EmbeddingDisplay, NeighborPurityDisplay]
+OF_CLUSTERS = [DoubtDisplay, OverviewDisplay]  # and of rows
 SMALL = {"hidden_layer_sizes": 8, "max_iter": 5, "tol": 0.5, "n_iter_no_change": 1}
 
 
@@ -111,7 +114,7 @@ def drawn(display, model, X, **params):
     """The display of a model, whatever it takes."""
     if display is SelectionDisplay and hasattr(model, "selection_"):
         model = compared(model)
-    given = (X,) if display in (*WITH_ROWS, DoubtDisplay) else ()
+    given = (X,) if display in (*WITH_ROWS, *OF_CLUSTERS) else ()
     return display.from_estimator(model, *given, **params)
 
 
@@ -848,6 +851,154 @@ def test_doubts_are_what_the_model_says(global_random_seed, new_axes):
         DoubtDisplay.from_estimator(embedding(global_random_seed), X)
 
 
+# --- overview
+
+
+def overlap(centers, radii):
+    """How far the discs reach into each other, at most; below 0 where they do not."""
+    gaps = np.linalg.norm(centers[:, None] - centers, axis=2)
+    np.fill_diagonal(gaps, np.inf)
+    return float(np.max(radii[:, None] + radii - gaps))
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 50])
+def test_discs_are_apart_and_near_ones_near(n, rng):
+    plane = rng.uniform(size=(n, 2))
+    distances = np.linalg.norm(plane[:, None] - plane, axis=2)
+    radii = rng.uniform(0.3, 1.5, size=n)
+    centers = _layout(distances, radii)
+    assert overlap(centers, radii) < 1e-9
+    # They fill a good part of the circle around all of them.
+    around = np.max(np.linalg.norm(centers, axis=1) + radii)
+    assert np.sum(radii**2) > 0.2 * around**2
+    if n > 3:
+        found = np.linalg.norm(centers[:, None] - centers, axis=2)
+        pairs = np.triu_indices(n, 1)
+        assert np.corrcoef(found[pairs], distances[pairs])[0, 1] > 0.6
+    far = _layout(7.0 * distances, radii)  # only ratios count
+    assert_allclose(far, centers, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 40])
+def test_discs_of_clusters_at_one_place_are_apart(n):
+    radii = np.linspace(1.0, 2.0, n)
+    centers = _layout(np.zeros((n, n)), radii)
+    assert np.isfinite(centers).all()
+    assert overlap(centers, radii) < 1e-9 or n == 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 300])
+def test_rows_fill_a_disc_and_the_first_are_on_their_sides(n, rng):
+    pulls = rng.normal(size=(n, 2))
+    places = _filled(pulls)
+    assert len(np.unique(places.round(9), axis=0)) == n
+    assert np.linalg.norm(places, axis=1).max() <= 1.0
+    if n < 300:
+        return
+    # Half the rows are in half the area, to every side.
+    inner = np.linalg.norm(places, axis=1) < np.sqrt(0.5)
+    assert 0.4 < inner.mean() < 0.6
+    assert_allclose(np.mean(places > 0, axis=0), 0.5, atol=0.05)
+    along = np.sum(places * pulls, axis=1) / np.linalg.norm(pulls, axis=1)
+    assert along[:50].min() > 0.6
+    assert_array_equal(_filled(5.0 * pulls), places)
+
+
+def test_overview_is_what_the_model_says(global_random_seed, pyplot):
+    X, _ = rows(global_random_seed)
+    model = clustering(global_random_seed)
+    display = OverviewDisplay.from_estimator(model, X)
+    assert_array_equal(display.clusters, [0, 1, 2])
+    assert_array_equal(display.sizes, [40, 30, 20])
+    assert_array_equal(display.discs, model.labels_)
+    assert_allclose(np.square(display.radii), np.array([40, 30, 20]) / 30)
+    from_center = np.linalg.norm(
+        display.positions - display.centers[display.discs], axis=1
+    )
+    assert np.all(from_center < display.radii[display.discs])
+    assert overlap(display.centers, display.radii) < 1e-9
+    assert [name.get_text() for name in display.names_] == ["0", "1", "2"]
+    assert [bar.get_height() for bar in display.bars_] == [40, 30, 20]
+    assert display.eigenvalues_.n_clusters == 3
+    assert_array_equal(display.eigenvalues_.learned_.get_ydata(), model.eigenvalues_)
+    assert len(display.axes_) == len(display.figure_.axes) == 3
+
+
+def test_doubtful_rows_are_black_and_face_the_other_cluster(
+    global_random_seed, new_axes
+):
+    X, _ = make_blobs(
+        300, centers=[[0, 0], [3, 0]], cluster_std=1, random_state=global_random_seed
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = SpectralNetClustering(2, random_state=global_random_seed).fit(X)
+    sure = model.predict_proba(X).max(axis=1)
+    below = np.quantile(sure, 0.1)
+    display = OverviewDisplay.from_estimator(
+        model, X, doubt_below=below, ax=new_axes(3)
+    )
+    assert_array_equal(display.doubtful, sure < below)
+    n_black = int(np.sum(sure < below))
+    assert f"{n_black / 300:.1%} doubtful (black)" in display.ax_.get_title()
+    heights = [bar.get_height() for bar in display.doubtful_bars_]
+    assert_allclose(heights, np.bincount(model.labels_[sure < below], minlength=2))
+    faces = display.rows_.get_facecolor()
+    assert_array_equal(np.all(faces == [0, 0, 0, 1], axis=1).sum(), n_black)
+    other = display.centers[::-1] - display.centers
+    other /= np.linalg.norm(other, axis=1, keepdims=True)
+    aside = display.positions - display.centers[display.discs]
+    along = np.sum(aside * other[display.discs], axis=1)
+    along /= display.radii[display.discs]
+    for disc in (0, 1):
+        black, rest = (
+            along[(display.discs == disc) & doubt]
+            for doubt in (display.doubtful, ~display.doubtful)
+        )
+        assert len(black) == 0 or black.min() >= rest.max() - 1e-9
+
+
+def test_one_axes_has_the_map_alone(global_random_seed, new_axes):
+    X, _ = rows(global_random_seed)
+    display = OverviewDisplay.from_estimator(
+        clustering(global_random_seed), X, ax=new_axes(), facecolor="red"
+    )
+    assert display.bars_ is display.doubtful_bars_ is display.eigenvalues_ is None
+    assert len(display.axes_) == 1
+    assert_array_equal(display.rows_.get_facecolor(), [to_rgba("red")])
+
+
+def test_overview_of_other_rows_of_outliers_and_of_few(global_random_seed, new_axes):
+    X, _ = rows(global_random_seed)
+    model = SpectralNetClustering(
+        3, contamination=0.1, random_state=global_random_seed
+    ).fit(X)
+    n_outliers = int(np.sum(model.labels_ == -1))
+    display = OverviewDisplay.from_estimator(model, X, ax=new_axes())
+    assert display.n_outliers == n_outliers > 0
+    assert len(display.positions) == display.sizes.sum() == 90 - n_outliers
+    assert display.ax_.get_title().endswith(f"{n_outliers} outliers beside")
+    with pytest.raises(ValueError, match=r"All rows of X are outliers"):
+        OverviewDisplay.from_estimator(model, X + 1e4)
+    some = X[model.labels_ == 1]
+    display = OverviewDisplay.from_estimator(model, some, ax=new_axes())
+    assert_array_equal(display.clusters, [1])
+    few = SpectralNetClustering(2, random_state=global_random_seed).fit(X[:12])
+    assert not hasattr(few, "predict_proba")
+    display = OverviewDisplay.from_estimator(few, X[:12], ax=new_axes(3))
+    assert display.doubtful is None
+    assert display.ax_.get_title() == "2 clusters of 12 rows"
+
+
+def test_overview_of_some_rows_has_every_cluster(global_random_seed, new_axes):
+    X = sparse.csr_matrix(rows(global_random_seed)[0])
+    model = SpectralNetClustering(3, random_state=global_random_seed).fit(X)
+    display = OverviewDisplay.from_estimator(model, X, n_rows=2, ax=new_axes())
+    assert_array_equal(np.unique(display.discs), [0, 1, 2])
+    assert display.sizes.sum() == 90
+    assert len(display.positions) <= 5
+
+
 # --- what all displays have in common
 
 each = pytest.mark.parametrize("display", DISPLAYS, ids=lambda d: d.__name__)
@@ -959,7 +1110,7 @@ def test_inspection_is_a_public_room():
 )
 def test_unfitted_models_are_refused(display, estimator, global_random_seed, pyplot):
     before = pyplot.get_fignums()
-    clusters = display is not DoubtDisplay or hasattr(estimator, "predict")
+    clusters = display not in OF_CLUSTERS or hasattr(estimator, "predict")
     error = NotFittedError if clusters else TypeError
     with pytest.raises(error, match=type(estimator).__name__):
         drawn(display, estimator, rows(global_random_seed)[0])
@@ -998,7 +1149,7 @@ def test_bad_axes_are_refused(display, global_random_seed, new_axes):
         drawn(display, model, X, ax="left")
     with pytest.raises(TypeError, match="got Figure"):
         drawn(display, model, X, ax=new_axes().figure)
-    with pytest.raises(ValueError, match="ax has 2 Axes, but 1 are drawn"):
+    with pytest.raises(ValueError, match=r"ax has 2 Axes, but \d are drawn"):
         drawn(display, model, X, ax=new_axes(2))
 
 
@@ -1022,6 +1173,9 @@ def test_bad_axes_are_refused(display, global_random_seed, new_axes):
         (NeighborPurityDisplay, {"n_neighbors": 90}, ValueError, "got 90"),
         (NeighborPurityDisplay, {"n_neighbors": True}, ValueError, "got True"),
         (NeighborPurityDisplay, {"space": "graph"}, ValueError, "'embedding'; got"),
+        (OverviewDisplay, {"doubt_below": 2}, ValueError, "from 0 to 1; got 2"),
+        (OverviewDisplay, {"doubt_below": "low"}, ValueError, "got 'low'"),
+        (OverviewDisplay, {"n_rows": 1}, ValueError, "got 1"),
     ],
 )
 def test_bad_arguments_are_named(display, params, error, text, global_random_seed):

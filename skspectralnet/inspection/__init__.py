@@ -7,6 +7,7 @@ from skspectralnet.inspection._eigenvalues import EigenvaluesDisplay
 from skspectralnet.inspection._embedding import EmbeddingDisplay
 from skspectralnet.inspection._loss_curves import LossCurvesDisplay
 from skspectralnet.inspection._neighbor_purity import NeighborPurityDisplay
+from skspectralnet.inspection._overview import OverviewDisplay
 from skspectralnet.inspection._selection import SelectionDisplay
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "EmbeddingDisplay",
     "LossCurvesDisplay",
     "NeighborPurityDisplay",
+    "OverviewDisplay",
     "SelectionDisplay",
 ]

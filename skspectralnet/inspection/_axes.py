@@ -6,12 +6,16 @@ import numpy as np
 _PANEL = (4.0, 3.2)
 
 
-def checked_axes(ax, places):
-    """Check the axes given, or make a figure with axes at (row, column) places."""
+def checked_axes(ax, places, widths=None):
+    """Check the axes given, or make a figure with axes at (row, column) places.
+
+    A place has all rows or columns of the figure where it has ``slice(None)``; `widths`
+    are those of the columns, 1 by default.
+    """
     from matplotlib.axes import Axes
 
     if ax is None:
-        return _new_axes(places)
+        return _new_axes(places, widths)
     given = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
     wrong = [type(one).__name__ for one in given if not isinstance(one, Axes)]
     if wrong:
@@ -24,13 +28,17 @@ def checked_axes(ax, places):
     return given
 
 
-def _new_axes(places):
+def _new_axes(places, widths):
     from matplotlib import pyplot as plt
 
-    n_rows, n_columns = np.max(places, axis=0) + 1
-    size = (_PANEL[0] * n_columns, _PANEL[1] * n_rows) if len(places) > 1 else None
+    n_rows, n_columns = (
+        1 + max(at for at in numbers if at != slice(None))
+        for numbers in zip(*places, strict=True)
+    )
+    widths = np.ones(n_columns) if widths is None else widths
+    size = (_PANEL[0] * sum(widths), _PANEL[1] * n_rows) if len(places) > 1 else None
     figure = plt.figure(figsize=size, layout="constrained")
-    grid = figure.add_gridspec(n_rows, n_columns)
+    grid = figure.add_gridspec(n_rows, n_columns, width_ratios=widths)
     axes = np.empty(len(places), dtype=object)
     axes[:] = [figure.add_subplot(grid[place]) for place in places]
     return axes

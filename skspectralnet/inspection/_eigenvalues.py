@@ -115,7 +115,7 @@ class EigenvaluesDisplay:
         display = cls(
             eigenvalues=eigenvalues,
             first_component=first,
-            largest_gap=_largest_gap(eigenvalues, first),
+            largest_gap=largest_gap(eigenvalues, first),
             n_clusters=getattr(estimator, "n_clusters_", None),
             exact_eigenvalues=None if error is None else error.exact_eigenvalues,
             runners_up=() if support is None else support.n_clusters[1:3].tolist(),
@@ -167,13 +167,21 @@ class EigenvaluesDisplay:
         _set_gap_scale(ax, min(drawn), max(drawn))
         integer_ticks(ax)
         ax.set(xlabel="number of the eigenvalue", ylabel="eigenvalue")
-        ax.legend(loc="lower right")
+        ax.legend(loc="best")
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
 
-def _largest_gap(eigenvalues, first):
-    """Return the number of the eigenvalue before the largest gap, or None."""
+def largest_gap(eigenvalues, first):
+    """Return the number of the eigenvalue before the largest gap, or None.
+
+    Parameters
+    ----------
+    eigenvalues : array-like of shape (n,)
+        Ascending.
+    first : int
+        Number of the first of them, from 1.
+    """
     whole = np.append(np.zeros(first - 1), eigenvalues)
     found = eigengaps(whole, len(whole))
     return int(found.n_clusters[found.gaps.argmax()]) if len(found.gaps) else None
