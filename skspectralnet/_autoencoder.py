@@ -119,7 +119,8 @@ class Autoencoder(NetworkTransformer):
         elsewhere; asking for bfloat16 on a CPU without them is very slow. `transform`
         is not concerned: it calculates in float64.
     verbose : int, default=0
-        Above 0, a progress bar on the standard error.
+        Above 0, a progress bar on the standard error; above 1, a line about the
+        training as well.
     device : str, default="auto"
         ``"auto"`` (CUDA where torch sees it, else the CPU), ``"cpu"``, ``"cuda:1"``
         and so on. The learned weights are kept on the CPU, and `device` is looked at

@@ -24,6 +24,7 @@ from skspectralnet._findings import (
     Clusters,
     Nearby,
     doubts_of,
+    found_lines,
     in_blocks,
     merges_of,
     scores_of,
@@ -274,7 +275,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         where there are more.
     verbose : int, default=0
         Above 0, progress bars on the standard error, and at the end a line with the
-        clusters found, the last of `summary`.
+        clusters found, the last of `summary`. Above 1, a line after each stage as
+        well: its seconds, and of a network its epochs, its loss and why it ended.
     device : str, default="auto"
         ``"auto"`` (CUDA where torch sees it, else the CPU), ``"cpu"``, ``"cuda:1"``
         and so on. A model fitted on one device predicts on any other: the learned
@@ -420,6 +422,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     }
 
     _stored = CLUSTERING
+    _found_lines = found_lines
 
     def __init__(
         self,

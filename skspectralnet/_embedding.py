@@ -1,11 +1,14 @@
 """SpectralNetEmbedding."""
 
+import sys
+
 from sklearn.utils import check_random_state
 
 from skspectralnet._alignment import Kept
 from skspectralnet._assignment import quick_clusters
 from skspectralnet._base import BaseSpectralNet, uncounted
 from skspectralnet._constraints import known_pairs
+from skspectralnet._findings import eigenvectors_line
 from skspectralnet._input import checked_weights, validate_rows
 from skspectralnet._plan import Components
 from skspectralnet._stored import EMBEDDING
@@ -157,7 +160,9 @@ class SpectralNetEmbedding(BaseSpectralNet):
         Share of the rows held out, at most two batches. Only used with
         `early_stopping`.
     verbose : int, default=0
-        Above 0, a progress bar on the standard error.
+        Above 0, progress bars on the standard error, and at the end a line with the
+        eigenvalues found. Above 1, a line after each stage as well: its seconds, and of
+        a network its epochs, its loss and why it ended.
     device : str, default="auto"
         ``"auto"`` (CUDA where torch sees it, else the CPU), ``"cpu"``, ``"cuda:1"``
         and so on. A model fitted on one device predicts on any other: the learned
@@ -339,3 +344,8 @@ class SpectralNetEmbedding(BaseSpectralNet):
         found = self._spectral(X, weights, graph, constraints, rng, fit_task)
         self._store(found)
         self.embedding_ = found.Z
+        if self.verbose:
+            print(eigenvectors_line(self), file=sys.stderr)
+
+    def _found_lines(self):
+        return [eigenvectors_line(self)]

@@ -1,6 +1,7 @@
 """What all estimators share: a fit that replaces the old one, a training, tags."""
 
 import warnings
+from html import escape
 from importlib.metadata import version
 from numbers import Integral
 
@@ -132,6 +133,24 @@ class RowTransformer(
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+    def _found_lines(self):
+        """What a fit has found, line by line, for the HTML of a notebook."""
+        return []
+
+    def _with_findings(self, html):
+        """The HTML of an estimator, and below it what was found."""
+        lines = self._found_lines() if hasattr(self, "n_features_in_") else []
+        return html + "".join(f"<p>{escape(line)}</p>" for line in lines)
+
+    def _repr_html_inner(self):
+        return self._with_findings(super()._repr_html_inner())
+
+    def _repr_mimebundle_(self, **kwargs):
+        shown = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in shown:
+            shown["text/html"] = self._with_findings(shown["text/html"])
+        return shown
 
     def __getstate__(self):
         return {

@@ -9,7 +9,7 @@ from skspectralnet._defaults import AUTO_WIDTH
 from skspectralnet._drift import Landmarks, draw_reference
 from skspectralnet._graph import cluster_weights
 from skspectralnet._guards import lone_column_notice, pieces_notice, simpler_notice
-from skspectralnet._hierarchy import Gaps, Labelled, hierarchy
+from skspectralnet._hierarchy import Gaps, Labelled, fine_parts, hierarchy
 from skspectralnet._input import of_weights
 from skspectralnet._probability import (
     LEAST_ROWS,
@@ -20,6 +20,7 @@ from skspectralnet._probability import (
 )
 from skspectralnet._rows import in_memory, row_blocks, standard_points
 from skspectralnet._selection import CRITERION_ROWS, criterion_graph, some_rows
+from skspectralnet._summary import MOST_SIZES, last_line, numbers_of, told_numbers
 from skspectralnet._typicality import Typicality
 
 # Rows whose neighbours are looked at for a warning, and for which clusters are near:
@@ -155,3 +156,42 @@ def merges_of(found, nearby, clusters, labels):
         numbers = np.unique(constraints.labels[constraints.labels >= 0])
     labelled = Labelled.of(clusters.names, clusters.counts, numbers)
     return hierarchy(edges, gaps, labelled)
+
+
+def found_lines(model):
+    """What a fitted clustering can say without any rows, for a notebook.
+
+    Parameters
+    ----------
+    model : SpectralNetClustering
+
+    Returns
+    -------
+    list of str
+    """
+    _, groups = fine_parts(model._assignment)
+    lines = [last_line(np.bincount(groups, model._counts).astype(int))]
+    if hasattr(model, "outlier_share_"):
+        lines[0] += (
+            f"; {100 * model.outlier_share_:.1f} % of the rows are outliers (-1)"
+        )
+    lines += told_numbers(numbers_of(model))
+    return [*lines, "summary(X) says what is in them"]
+
+
+def eigenvectors_line(model):
+    """What a fitted embedding has found, in one line.
+
+    Parameters
+    ----------
+    model : SpectralNetEmbedding
+    """
+    values = model.eigenvalues_
+    told = ", ".join(f"{value:.4g}" for value in values[:MOST_SIZES])
+    if len(values) > MOST_SIZES:
+        told = f"{values[0]:.4g} to {values[-1]:.4g}"
+    line = f"{len(values)} eigenvectors with eigenvalues {told}"
+    error = getattr(model, "approximation_error_", None)
+    if error is not None and error.distance is not None:
+        line += f"; squared distance to the exact ones {error.distance:.2g}"
+    return line

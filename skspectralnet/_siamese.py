@@ -173,7 +173,7 @@ class SiameseEmbedding(NetworkTransformer):
         `transform` computes in float64.
     verbose : int, default=0
         Above 0, a progress bar on the standard error; the epochs of ``init="spectral"``
-        are its first ones.
+        are its first ones. Above 1, a line about the training as well.
     device : str, default="auto"
         ``"auto"`` (CUDA where torch sees it, else the CPU), ``"cpu"``, ``"cuda:1"``
         and so on. The learned weights are kept on the CPU, and `device` is looked at

@@ -22,7 +22,7 @@ from skspectralnet._selection import criterion_graph, some_rows
 # centre, at most so many.
 _MOST_CORE = 500
 # Numbers of clusters, and sizes, that are named.
-_MOST_NUMBERS, _MOST_SIZES = 3, 10
+_MOST_NUMBERS, MOST_SIZES = 3, 10
 # A column whose deviation is rounding of its largest magnitude is constant.
 _ROUNDING = 16 * np.finfo(np.float64).eps
 # Deviations between means that are equal but for rounding.
@@ -254,10 +254,7 @@ class Summary:
         if len(self.doubtful):
             rows = ", ".join(map(str, self.doubtful))
             lines.append(f"rows between clusters, the least sure first: {rows}")
-        if self.numbers:
-            best = ", ".join(f"{n.n_clusters} ({n.value:.2f})" for n in self.numbers)
-            measure = self.numbers[0].measure
-            lines.append(f"numbers of clusters with the largest {measure}: {best}")
+        lines += told_numbers(self.numbers)
         if self.agreement is not None:
             scores, mean, worst = self.agreement
             lines.append(
@@ -267,21 +264,24 @@ class Summary:
         return [*lines, last_line(self.sizes, self.inside)]
 
 
-def last_line(sizes, inside):
+def last_line(sizes, inside=None):
     """Clusters, their sizes and how many edges stay inside, in one line.
 
     Parameters
     ----------
     sizes : ndarray of int of shape (n_clusters,)
-    inside : float
+    inside : float or None
+        None where no edges were looked at.
     """
     if len(sizes) == 1:
         return f"1 cluster of {sizes[0]} rows"
-    told = ", ".join(map(str, sizes))
-    if len(sizes) > _MOST_SIZES:
-        told = f"{sizes.min()} to {sizes.max()}"
-    share = f"{100 * inside:.1f} % of the edges to nearest neighbours are inside them"
-    return f"{len(sizes)} clusters of {told} rows; {share}"
+    many = len(sizes) > MOST_SIZES
+    told = f"{sizes.min()} to {sizes.max()}" if many else ", ".join(map(str, sizes))
+    line = f"{len(sizes)} clusters of {told} rows"
+    if inside is not None:
+        share = f"{100 * inside:.1f} %"
+        line += f"; {share} of the edges to nearest neighbours are inside them"
+    return line
 
 
 def closing_line(X, clusters, n_clusters):
@@ -296,6 +296,13 @@ def closing_line(X, clusters, n_clusters):
     """
     sizes = np.bincount(clusters, minlength=n_clusters)
     return last_line(sizes, _edges_inside(_edges(X, clusters, n_clusters)))
+
+
+def told_numbers(numbers):
+    """The best numbers of clusters, as a list of at most one line."""
+    best = ", ".join(f"{n.n_clusters} ({n.value:.2f})" for n in numbers)
+    measures = {number.measure for number in numbers}  # one, or none at all
+    return [f"numbers of clusters with the largest {m}: {best}" for m in measures]
 
 
 def summary(model, X, Z, wanted):
@@ -331,7 +338,7 @@ def summary(model, X, Z, wanted):
         columns=_columns(X, clusters, n_clusters, names, wanted.n_columns),
         doubtful=doubtful,
         margins=margins,
-        numbers=_numbers(model),
+        numbers=numbers_of(model),
         inside=_edges_inside(edges),
         agreement=_agreement(model, X, clusters, wanted.restarts),
     )
@@ -519,7 +526,7 @@ def _deviations(variances):
 # --- other numbers of clusters, other fits
 
 
-def _numbers(model):
+def numbers_of(model):
     """The best numbers of clusters: those that were compared, or as the learned
     eigenvalues say."""
     found = getattr(model, "n_clusters_support_", None)

@@ -3,8 +3,10 @@
 import contextlib
 import copy
 import math
+import sys
 import time
 import warnings
+from time import perf_counter
 
 _SECOND_INTERRUPT_SECONDS = 2.0
 
@@ -111,10 +113,17 @@ class FitTask:
         handed_on = contextlib.nullcontext()
         if hasattr(fits, "set_callbacks"):
             handed_on = task._context.propagate_callback_context(fits)
+        began = perf_counter()
         with handed_on, self._counting_in(fits):
             task.begin()
             yield task
             task.end()
+        self.tell(f"{name}: {perf_counter() - began:.2f} seconds")
+
+    def tell(self, line):
+        """Write a line on the standard error where ``verbose`` is 2 or more."""
+        if int(getattr(self._told["estimator"], "verbose", 0)) > 1:
+            print(line, file=sys.stderr)
 
     @contextlib.contextmanager
     def _counting_in(self, fits):

@@ -94,13 +94,35 @@ class Trainer(NamedTuple):
             if not history.loss_curve:
                 raise KeyboardInterrupt(f"before the first epoch of the {stage}")
             warn_of_interrupt(stage, len(history.loss_curve))
-        elif not (history.converged or history.stopped):
+        self.fit_task.tell(f"{stage}: {course_of(history)}")
+        if not (history.converged or history.stopped or history.interrupted):
             self.fit_task.warn(
                 f"The {loss} was still falling at max_iter={planned.max_iter} epochs. "
                 "Raise max_iter, or tol to stop earlier.",
                 ConvergenceWarning,
             )
         return history
+
+
+def course_of(history):
+    """What became of a training, in one line.
+
+    Parameters
+    ----------
+    history : History
+    """
+    curves = {"loss": history.loss_curve, "held out": history.validation_loss_curve}
+    told = [
+        f"{name} {curve[0]:.4g} to {min(curve):.4g}"
+        for name, curve in curves.items()
+        if curve
+    ]
+    end = "max_iter was reached"
+    if history.converged:
+        end = "it fell no further"
+    elif history.stopped or history.interrupted:
+        end = "it was stopped"
+    return ", ".join([f"{len(history.loss_curve)} epochs", *told, end])
 
 
 def warn_of_interrupt(stage, n_epochs):

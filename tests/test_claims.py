@@ -639,7 +639,8 @@ scikit-learn 1.9 | Python 3.11 | shaham2018`, Section 3.2 | arxiv.org/abs/1801.0
 a noise of .175 of their distance | an NMI of .687 for | and .925 (accuracy .971)
 a small one is .001 or 0 | gone through four times | the rate, three times at most
 Section 8.5 | Section 8.3 | Section 4.3 | are used, 1.3 | where 99 % of the rows
-each weight five times: with its gradient | Rows ten times farther from
+each weight five times: with its gradient | below ``doubt_below=0.8``. They
+ Rows ten times farther from
 ten times its change | `spectralnet` 1.1.0 | ``spectralnet`` 1.1.0
 """
 NUMBER = re.compile(

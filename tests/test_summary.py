@@ -1,7 +1,9 @@
 """What a model says of some rows: each number by another way, and what is refused."""
 
 import json
+import re
 import sys
+import warnings
 from functools import cache
 
 import numpy as np
@@ -9,12 +11,13 @@ import pytest
 from conftest import Elsewhere
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn import config_context
 from sklearn.datasets import make_blobs
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skspectralnet import SpectralNetClustering
+from skspectralnet import SpectralNetClustering, SpectralNetEmbedding
 from skspectralnet._graph import cluster_weights
 from skspectralnet._selection import criterion_graph
 
@@ -273,6 +276,56 @@ def test_the_last_line_ends_what_verbose_shows(global_random_seed, capfd):
     assert shown.out == ""
     assert line == repr(model.summary(X)).splitlines()[-1]
     assert line.startswith("3 clusters of 60, 50, 40 rows; ")
+
+
+def test_verbose_2_tells_of_each_stage(global_random_seed, capfd):
+    X = rows(global_random_seed)
+    model = SpectralNetClustering(3, random_state=0, verbose=1).fit(X)
+    once = capfd.readouterr().err
+    model.set_params(verbose=2).fit(X)
+    twice = capfd.readouterr().err
+    for name in ("encoder", "spectral map", "alignment", "embedding", "clusters"):
+        line = re.compile(rf"^{name}: \d+\.\d\d seconds$", re.MULTILINE)
+        assert line.search(twice), name
+        assert not line.search(once), name
+    told = f"spectral map: {model.n_iter_} epochs, loss {model.loss_curve_[0]:.4g} to "
+    assert told in twice
+    assert told not in once
+    assert twice.splitlines()[-1] == once.splitlines()[-1]
+
+
+def test_an_embedding_ends_with_its_eigenvalues(global_random_seed, capfd):
+    X = rows(global_random_seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a few epochs do not reach the eigenvectors
+        model = SpectralNetEmbedding(2, max_iter=5, random_state=0, verbose=1).fit(X)
+    line = capfd.readouterr().err.splitlines()[-1]
+    first, second = model.eigenvalues_
+    assert f"2 eigenvectors with eigenvalues {first:.4g}, {second:.4g}" in line
+    assert f"to the exact ones {model.approximation_error_.distance:.2g}" in line
+    assert line in model._repr_html_()
+
+
+def test_a_notebook_shows_what_was_found(model, X):
+    unfitted = SpectralNetClustering(3)
+    assert "clusters of " not in unfitted._repr_html_()[-200:]
+    sizes = ", ".join(map(str, np.bincount(model.labels_)))
+    for html in (model._repr_html_(), model._repr_mimebundle_()["text/html"]):
+        assert f"<p>3 clusters of {sizes} rows</p>" in html
+        assert "numbers of clusters with the largest gap" in html
+    merged = model.merge(2)
+    sizes = ", ".join(map(str, np.bincount(merged.labels_)))
+    assert f"<p>2 clusters of {sizes} rows</p>" in merged._repr_html_()
+    assert f"<p>1 cluster of {len(X)} rows</p>" in model.merge(1)._repr_html_()
+    with config_context(display="text"):
+        assert "text/html" not in model._repr_mimebundle_()
+
+
+def test_outliers_are_told_of(global_random_seed):
+    X = rows(global_random_seed)
+    model = SpectralNetClustering(3, contamination=0.1, random_state=0).fit(X)
+    share = 100 * np.mean(model.labels_ == -1)
+    assert f"{share:.1f} % of the rows are outliers (-1)" in model._repr_html_()
 
 
 def test_names_are_those_of_the_labels(X):
