@@ -163,7 +163,7 @@ def draw(record, figure):
         sizes, seconds = ([run[key] for run in runs] for key in ("rows", "wall"))
         axis.loglog(sizes, seconds, "-o", label=method)
     axis.set(xlabel="rows", ylabel="seconds")
-    axis.legend(fontsize=9)
+    axis.legend(fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.16))
 
 
 def main(arguments):

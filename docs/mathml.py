@@ -9,6 +9,11 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
+# docutils puts the index of a letter with an accent below the letter.
+ACCENT_AND_INDEX = re.compile(
+    r"<munderover>(<mi>[^<]*</mi>)(<(m\w+)>(?:(?!</?\3>).)*</\3>)"
+    r'(<mo stretchy="false">[^<]*</mo>)</munderover>'
+)
 
 
 def visit_inline(translator, node):
@@ -33,7 +38,10 @@ def _markup(node, as_block):
         logger.warning("formula %r: %s", latex, error, location=node)
         return f"<code>{html.escape(latex)}</code>"
     # Spaces between the tags would show inside a line of text.
-    return re.sub(r">\s+<", "><", markup.strip())
+    markup = re.sub(r">\s+<", "><", markup.strip())
+    return ACCENT_AND_INDEX.sub(
+        r'<msub><mover accent="true">\1\4</mover>\2</msub>', markup
+    )
 
 
 def setup(app):

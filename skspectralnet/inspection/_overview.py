@@ -64,6 +64,7 @@ class OverviewDisplay:
     centers : array-like of shape (n_clusters, 2)
         The middles of the discs.
     radii : array-like of shape (n_clusters,)
+        Of the discs, 1 for a cluster of mean size.
     sizes : array-like of int of shape (n_clusters,)
         Rows of each cluster, with those that are not drawn.
     eigenvalues : array-like of shape (n_components,)
