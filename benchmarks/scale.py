@@ -187,7 +187,8 @@ def _table(runs):
     power = exponent(runs)
     if power is not None:
         text += (
-            f"From 100,000 rows on the seconds grow as the rows to the {power:.2f}.\n"
+            "From 100,000 rows on, ten times the rows take about "
+            f"{10**power:.1f} times the seconds.\n"
         )
     return rst.list_table(header, rows) + text
 

@@ -28,6 +28,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "mathml",
     "inherited",
+    "outputs",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
@@ -64,7 +65,8 @@ copybutton_selector = "div:not(.sphx-glr-script-out) > div.highlight > pre"
 numpydoc_validation_checks = {
     *("all", "RT02", "GL01", "GL02", "SA01", "EX01", "ES01"),
 }
-numpydoc_validation_exclude = {r"\.__version__$"}
+# Those of the estimators without Dask in their names say what is not said again.
+numpydoc_validation_exclude = {r"\.__version__$", r"\.DaskSpectralNet\w+"}
 
 html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"

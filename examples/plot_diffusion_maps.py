@@ -1,12 +1,11 @@
 """
-===========================
-Walks of different lengths
-===========================
+============================
+Diffusion maps for new rows
+============================
 
-Two rows are near each other for a random walker if walks from both end in the same
-places. That distance depends on the length of the walk: a short one sees details, a
-long one only the whole. ``diffusion_time`` is that length. Does the learned embedding
-have these distances, as a diffusion map should?
+A diffusion map places two rows near each other if random walks from both end in the
+same places. Short walks see details, long ones only the whole; ``diffusion_time`` is
+their length. Does the learned embedding have the right distances, for each length?
 """
 
 # %%

@@ -1,7 +1,7 @@
 """
-======================================
-More rows than one wants to wait for
-======================================
+==================================
+A million rows, learned from few
+==================================
 
 A file holds more rows than need to be learned from. How many are enough, and do the
 others have to fit into memory?

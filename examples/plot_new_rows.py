@@ -1,7 +1,7 @@
 """
-=====================
-The rows of tomorrow
-=====================
+==================================
+Labels for rows that arrive later
+==================================
 
 Clusters were found today. Tomorrow new rows arrive, one by one and on another machine:
 which cluster does each belong to, and how would one notice that the clusters of today

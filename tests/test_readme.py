@@ -2,10 +2,13 @@
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+
+from skspectralnet import SpectralNetClustering
 
 ROOT = Path(__file__).resolve().parent.parent
 FENCED = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -43,6 +46,36 @@ LONG = {"score.rst", "quickstart.rst", "learned_space.rst", "limits.rst"}
 LONG |= {"how_sure.rst", "inspection.rst", "own_table.rst"}
 # What is not there for every Python.
 NEEDED = {"onnx.rst": ("onnxruntime", "skl2onnx")}
+
+
+def test_what_a_block_prints_and_draws_is_kept(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    monkeypatch.setattr("outputs.KEPT", tmp_path)
+    from outputs import outputs
+
+    page = [
+        "from matplotlib import pyplot as plt\nn = 3",
+        "figure = plt.figure()\nprint(n)\nprint('rows')",
+        "assert not plt.get_fignums()\nprint(__name__, end='\\n\\n')",
+    ]
+    folder, shown = outputs(page)
+    assert [said["text"] for said in shown] == ["", "3\nrows", "__page__"]
+    assert [len(said["figures"]) for said in shown] == [0, 1, 0]
+    (picture,) = shown[1]["figures"]
+    written = (folder / picture).stat().st_mtime_ns
+    assert outputs(page) == (folder, shown)
+    assert (folder / picture).stat().st_mtime_ns == written
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        outputs(["1 / 0"])
+    assert "ZeroDivisionError" in caught.value.stderr
+
+
+def test_the_table_of_parameters_has_each_of_them():
+    page = (ROOT / "docs" / "guide" / "score.rst").read_text("utf-8")
+    table = page.split(".. list-table::")[1].split("\n\nCompare")[0]
+    named = re.findall(r"``(\w+)``", table)
+    parameters = SpectralNetClustering().get_params(deep=False)
+    assert set(parameters) <= set(named)
 
 
 def test_readme_has_an_example():
