@@ -284,17 +284,44 @@ def fit_map(reader, mlp, schedule, *, generator, interrupts, epochs):
         n_held_out = least_of_all(n_held_out, task.group)
         n_batches = -least_of_all(-n_batches, task.group)
         loss_of, summing = _joined_loss, summed_gradients(mlp, task.group)
-    batches = _random_batches(reader, order[n_held_out:], generator)
+    batches = _Batches(reader, order[n_held_out:], generator, epochs.kept)
     n_steps = _epoch_steps(n_batches)
 
     def epoch_losses():
-        return (loss_of(mlp, batches, task) for _ in range(n_steps))
+        drawn = batches.of_epoch()
+        return (loss_of(mlp, drawn, task) for _ in range(n_steps))
 
     validate = _validation(reader, mlp, order[:n_held_out]) if n_held_out else None
     hooks = {"interrupts": interrupts, "epochs": epochs}
     # A Ctrl-C while the endless generator is finalised would be lost.
     with contextlib.closing(batches), summing:
         return train(mlp, epoch_losses, schedule, validate=validate, **hooks)
+
+
+class _Batches:
+    """The batches of a training, epoch by epoch.
+
+    They go on from one epoch to the next, since graphs are used several times; but of
+    a training that may be broken off and go on elsewhere each epoch has draws of its
+    own, which are the same ones there.
+    """
+
+    def __init__(self, reader, rows, generator, kept):
+        self._reader, self._rows, self._kept = reader, rows, kept
+        self._drawn = _random_batches(reader, rows, generator)
+        one = _count_batches(len(rows), reader.task.batch_size) == 1
+        self._goes_on = kept is None or one  # a single batch is not drawn
+
+    def of_epoch(self):
+        """An endless generator of batches."""
+        if not self._goes_on:
+            self.close()
+            generator = torch.Generator("cpu").manual_seed(self._kept.next_seed())
+            self._drawn = _random_batches(self._reader, self._rows, generator)
+        return self._drawn
+
+    def close(self):
+        self._drawn.close()
 
 
 def _validation(reader, mlp, rows):

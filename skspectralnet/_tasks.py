@@ -150,16 +150,30 @@ class Epochs:
         What they are the parts of. None: nobody is told of them.
     progress : callable or None
         Called after each epoch as ``progress(loss)``.
+    kept : object, default=None
+        For a training that may be broken off and go on elsewhere. Has ``state``, where
+        to begin, or None; ``next_seed()``, the seed of the next epoch's draws, the same
+        for the same epoch; and ``keep(state)``, given a function that makes one.
     """
 
-    def __init__(self, fit_task, progress=None):
+    def __init__(self, fit_task, progress=None, kept=None):
         self._fit_task = fit_task
         self._progress = progress
         self._running = None
+        self.kept = kept
 
     def untold(self):
         """Epochs that are steps of the same bar, of which nobody else is told."""
         return Epochs(None, self._progress)
+
+    def kept_state(self):
+        """Where an earlier run of the same training was; None: there was none."""
+        return None if self.kept is None else self.kept.state
+
+    def keep(self, state):
+        """Keep the state that a function makes, if it is kept at all."""
+        if self.kept is not None:
+            self.kept.keep(state)
 
     def begin(self):
         """Begin an epoch, unless one is running: it is then made once more."""

@@ -26,12 +26,15 @@ class Trainer(NamedTuple):
     verbose : int
     lower : dict
         Parameters, and their values, that the error says to lower.
+    kept : object
+        Of the :class:`~skspectralnet._tasks.Epochs`.
     """
 
     fit_task: FitTask
     schedule: Schedule
     verbose: int
     lower: dict
+    kept: object = None
 
     @contextlib.contextmanager
     def stage(self, name, n_epochs=0):
@@ -46,7 +49,7 @@ class Trainer(NamedTuple):
 
     def hooks(self, progress=None):
         """What :func:`~skspectralnet._training.train` is called with besides."""
-        epochs = Epochs(self.fit_task, progress)
+        epochs = Epochs(self.fit_task, progress, self.kept)
         return {"interrupts": self.fit_task.interrupts, "epochs": epochs}
 
     def run(self, training, stage, loss, *, n_untold=0, **schedule):

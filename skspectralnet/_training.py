@@ -1,6 +1,7 @@
 """The one epoch loop: step, validate, decay, stop, record."""
 
 import contextlib
+import copy
 import importlib.util
 import math
 from typing import NamedTuple
@@ -157,7 +158,9 @@ def train(module, epoch_losses, schedule, *, validate=None, interrupts, epochs):
     epochs : Epochs
         Told of each epoch by ``begin()``, which may come again before ``end(loss)``,
         the loss being the monitored one. ``end`` returns whether to stop there.
-        ``leave()`` is called in an epoch that is not made to its end.
+        ``leave()`` is called in an epoch that is not made to its end. Training begins
+        at ``kept_state()``, if that is one, and after each epoch ``keep(state)`` is
+        given a function that makes one.
 
     Returns
     -------
@@ -168,42 +171,81 @@ def train(module, epoch_losses, schedule, *, validate=None, interrupts, epochs):
     NonFiniteLossError
         After three halvings of the learning rate.
     """
-    curves, failures = [], 0  # pairs of a loss and a monitored one
-    converged = interrupted = stopped = False
-    policy, best_weights = _POLICIES[schedule.policy](schedule), _weights(module)
-    optimizer = _optimizer(module, schedule)
+    run = _Run(module, schedule)
+    run.go_on_from(epochs.kept_state())
+    converged, interrupted, stopped = run.policy.finished, False, False
     try:
-        while len(curves) < schedule.max_iter and not (converged or stopped):
+        while len(run.curves) < schedule.max_iter and not (converged or stopped):
             epochs.begin()
-            loss = _run_epoch(optimizer, epoch_losses(), policy)
+            loss = _run_epoch(run.optimizer, epoch_losses(), run.policy)
             value = loss if validate is None else validate()
             if not (math.isfinite(loss) and math.isfinite(value)):
-                failures += 1
-                if failures > _NON_FINITE_RETRIES:
-                    raise NonFiniteLossError
-                policy.rate *= 0.5
-                module.load_state_dict(best_weights)
-                optimizer = _optimizer(module, schedule)
+                run.begin_again()
                 continue
-            if policy.update(value):
-                _copy_weights(module, best_weights)
-            curves.append((loss, value))  # the last step that Ctrl-C can come before
-            if policy.decay():
-                module.load_state_dict(best_weights)
-            converged = policy.finished
+            if run.policy.update(value):
+                _copy_weights(module, run.best_weights)
+            # The last step that Ctrl-C can come before.
+            run.curves.append((loss, value))
+            if run.policy.decay():
+                module.load_state_dict(run.best_weights)
+            converged = run.policy.finished
+            epochs.keep(run.state)
             stopped = epochs.end(value)
     except KeyboardInterrupt:
         interrupts.accept()
         interrupted = True
         epochs.leave()
-    module.load_state_dict(best_weights)
+    module.load_state_dict(run.best_weights)
     return History(
-        loss_curve=[loss for loss, _ in curves],
-        validation_loss_curve=None if validate is None else [v for _, v in curves],
+        loss_curve=[loss for loss, _ in run.curves],
+        validation_loss_curve=None if validate is None else [v for _, v in run.curves],
         converged=converged,
         interrupted=interrupted,
         stopped=stopped,
     )
+
+
+class _Run:
+    """All that the epochs of a training hand on from one to the next."""
+
+    def __init__(self, module, schedule):
+        self._module, self._schedule = module, schedule
+        self.policy = _POLICIES[schedule.policy](schedule)
+        self.best_weights = _weights(module)
+        self.optimizer = _optimizer(module, schedule)
+        self.curves = []  # pairs of a loss and a monitored one
+        self.n_failures = 0
+
+    def begin_again(self):
+        """Go on from the best weights at half the rate, a few times."""
+        self.n_failures += 1
+        if self.n_failures > _NON_FINITE_RETRIES:
+            raise NonFiniteLossError
+        self.policy.rate *= 0.5
+        self._module.load_state_dict(self.best_weights)
+        self.optimizer = _optimizer(self._module, self._schedule)
+
+    def state(self):
+        """The state after an epoch: dicts, lists, numbers and tensors that stay."""
+        progress = {n: v for n, v in vars(self.policy).items() if n != "schedule"}
+        return {
+            "weights": _weights(self._module),
+            "best_weights": {n: v.clone() for n, v in self.best_weights.items()},
+            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "progress": progress,
+            "curves": list(self.curves),
+            "n_failures": self.n_failures,
+        }
+
+    def go_on_from(self, state):
+        """Be where a training of the same module was; None: at the beginning."""
+        if state is None:
+            return
+        self._module.load_state_dict(state["weights"])
+        self.best_weights = {n: v.clone() for n, v in state["best_weights"].items()}
+        self.optimizer.load_state_dict(state["optimizer"])
+        vars(self.policy).update(state["progress"])
+        self.curves, self.n_failures = list(state["curves"]), state["n_failures"]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from skspectralnet import _tasks
-from skspectralnet._tasks import Interrupts
+from skspectralnet._tasks import Epochs, Interrupts
 from skspectralnet._training import (
     NonFiniteLossError,
     Schedule,
@@ -41,10 +41,11 @@ def schedule(**changes):
     return Schedule(**{**settings, **changes})
 
 
-class Told:
+class Told(Epochs):
     """What is told of the epochs: the losses and the names of the calls, in order."""
 
-    def __init__(self, stop_at=None):
+    def __init__(self, stop_at=None, kept=None):
+        super().__init__(None, kept=kept)
         self.calls, self.losses, self.stop_at = [], [], stop_at
 
     def begin(self):
@@ -401,6 +402,42 @@ def test_stopped_after_an_epoch_with_the_best_weights(epoch, policy):
     assert len(history.loss_curve) == len(told.losses) == epoch
     assert told.calls == ["begin", "end"] * epoch
     assert module.x.item() == notes[[None, 0, 1, 1, 3][epoch]]
+
+
+class Kept:
+    """The states after each epoch of a training that begins at one of them."""
+
+    def __init__(self, state=None):
+        self.state, self.states = state, []
+
+    def keep(self, state):
+        self.states.append(state())
+
+
+@pytest.mark.parametrize("policy", ["plateau", "one_cycle"])
+def test_a_training_goes_on_from_any_epoch(policy):
+    """Its second loss is no number; the steps of AdamW depend on those before."""
+    losses = [3.0, math.nan, 2.0, 2.5, 2.6, 2.4, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5]
+
+    def trained(state):
+        module, kept = Scalar(), Kept(state)
+        n_made = 0 if state is None else len(state["curves"]) + state["n_failures"]
+        validate = scripted(module, losses[n_made:])[0]
+
+        def epoch():
+            return ((module.x - 1.0) ** 2 for _ in range(2))
+
+        told = Told(kept=kept)
+        settings = {"policy": policy, "n_iter_no_change": 2, "max_iter": 10}
+        history = run(module, epoch, validate, told=told, n_steps=2, **settings)
+        return history, float(module.x.detach()), kept.states
+
+    history, x, states = trained(None)
+    assert len(states) == len(history.loss_curve) > 3
+    for state in states:
+        again, found, others = trained(state)
+        assert (again, found) == (history, x)
+        assert len(others) == len(states) - len(state["curves"])
 
 
 def test_an_epoch_made_once_more_ends_once():
