@@ -12,6 +12,7 @@ from skspectralnet._calls import guarded
 from skspectralnet._candidates import (
     Given,
     LearnedMap,
+    Trial,
     embedded,
     is_whole,
     open_neighbors,
@@ -47,6 +48,17 @@ _UNCOUNTED = " Rows of zeros, which have no cosine, are not counted."
 def uncounted(metric):
     """What an error about too few rows says of those that have no part in the fit."""
     return _UNCOUNTED if metric == "cosine" else ""
+
+
+class Taken(NamedTuple):
+    """The map that a fit has taken, before the rows are seen through it."""
+
+    given: Given
+    rows: object  # ndarray of numbers of the rows learned from; None: all
+    weighing: object  # a slice or numbers of the rows that have a weight
+    trial: Trial
+    selection: Selection
+    rng_state: object  # of the RandomState after it
 
 
 class Spectral(NamedTuple):
@@ -120,6 +132,10 @@ class BaseSpectralNet(RowTransformer):
         "encoder": "Autoencoder()",
         "metric_learner": "SiameseEmbedding()",
     }
+
+    # A Taken of the same rows by the same parameters, for the next fit to go on from:
+    # the map of skspectralnet.dask is learned elsewhere in between.
+    _handed_taken = None
 
     @property
     def _n_features_out(self):
@@ -204,6 +220,15 @@ class BaseSpectralNet(RowTransformer):
 
     def _spectral(self, X, weights, graph, constraints, rng, fit_task):
         """The stages from validated rows to their embedding."""
+        taken = vars(self).pop("_handed_taken", None)
+        if taken is None:
+            taken = self._taken(X, weights, graph, constraints, rng, fit_task)
+        else:
+            rng.set_state(taken.rng_state)
+        return self._seen(X, taken, fit_task)
+
+    def _taken(self, X, weights, graph, constraints, rng, fit_task):
+        """The stages from validated rows to a map that is taken."""
         if graph is not None:
             with explaining("graph", graph):
                 graph = checked_graph(graph, X.shape[0])
@@ -226,22 +251,28 @@ class BaseSpectralNet(RowTransformer):
         )
         device = resolve_device(self.device)
         given = Given(self, encoded, wanted, known, graph, components, device)
-        found, selection = selected(given, rng, fit_task)
+        trial, selection = selected(given, rng, fit_task)
+        return Taken(given, rows, weighing, trial, selection, rng.get_state())
+
+    def _seen(self, X, taken, fit_task):
+        """The embedding by the map that was taken, and all that led to it."""
+        given, found = taken.given, taken.trial
+        stages, told_rows = found.told.stages, found.told.rows
         with fit_task.stage("embedding"):
-            Z = signed(X, found.told.stages, found.map, self.device, weighing)
+            Z = signed(X, stages, found.map, self.device, taken.weighing)
         return Spectral(
             Z=Z,
-            learned=found.told.rows if rows is None else rows[found.told.rows],
-            stages=found.told.stages,
+            learned=told_rows if taken.rows is None else taken.rows[told_rows],
+            stages=stages,
             fit=found.fit,
             map=found.map,
             kept=found.kept,
-            batch_size=found.batch_size,
-            as_fitted=self._as_fitted(found.whole, graph, components),
-            selection=selection,
-            encoded=encoded,
-            weights=of_weights(weights, found.told.rows),
-            graph=graph,
+            batch_size=found.task.batch_size,
+            as_fitted=self._as_fitted(found.whole, given.graph, given.components),
+            selection=taken.selection,
+            encoded=given.encoded,
+            weights=of_weights(given.encoded.weights, told_rows),
+            graph=given.graph,
         )
 
     def _as_fitted(self, whole, graph, components):

@@ -95,8 +95,8 @@ class Trial(NamedTuple):
     fit: SpectralFit
     map: LearnedMap
     kept: Kept
-    batch_size: int
-    whole: bool  # on a graph of all rows
+    task: object  # BatchTask or GraphTask, which learns on a graph of all rows
+    whole: bool
 
 
 class Attempt(NamedTuple):
@@ -243,9 +243,20 @@ def _trial(candidate, given, rng, fit_task):
         else:
             task = batch_task(given.params, size, fit_task)
             fit = _batch_graph.fit(inputs, points, task, told.known, trainer, rng)
+    return _with_map(Trial(told, fit, None, None, task, whole), given, fit_task)
+
+
+def with_fit(trial, fit, given, fit_task):
+    """The same Trial with another SpectralFit of the same task."""
+    return _with_map(trial._replace(fit=fit), given, fit_task)
+
+
+def _with_map(trial, given, fit_task):
+    """A Trial with the map that its fit has made."""
+    components, fit = given.components, trial.fit
     kept = components.kept(fit.pairs.eigenvalues[: components.n_learned])
-    learned_map = _learned_map(given, inputs, fit, kept, fit_task)
-    return Trial(told, fit, learned_map, kept, task.batch_size, whole)
+    learned_map = _learned_map(given, trial.told.inputs, fit, kept, fit_task)
+    return trial._replace(map=learned_map, kept=kept)
 
 
 def _learned_map(given, inputs, fit, kept, fit_task):

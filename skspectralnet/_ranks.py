@@ -112,10 +112,9 @@ def summed_gradients(module, group):
 
 def same_weights(module, group):
     """Give a module the weights that the first rank has."""
-    source = distributed.get_global_rank(group, 0)
     with torch.no_grad():
         for value in module.state_dict().values():
-            distributed.broadcast(value, source, group=group)
+            distributed.broadcast(value, group=group, group_src=0)
 
 
 def added_up(part, group):

@@ -213,7 +213,7 @@ def told_rows(encoded, wanted, constraints, rng, fit_task, *, every):
     inputs, points = _standard(fitted, weights)
     n_samples = len(inputs)
     if 1 < len(distinct.first) < n_samples and not every:
-        inputs, points = _only(distinct, inputs, points)
+        inputs, points = only_distinct(distinct, inputs, points)
         constraints = of_distinct(constraints, *distinct)
     return Told(rows, n_samples, fitted.stages, inputs, points, constraints)
 
@@ -259,7 +259,7 @@ def _standard(fitted, weights):
     return input_rows, Rows(points, *center_and_scale(points, weights), weights)
 
 
-def _only(distinct, inputs, points):
+def only_distinct(distinct, inputs, points):
     """Inputs and points of distinct rows: copies would fill each other's lists."""
     only = points.only(distinct)
     return only if inputs is points else inputs.only(distinct), only

@@ -186,11 +186,8 @@ class Threads:
         least = op == distributed.ReduceOp.MIN
         tensor.copy_(parts.amin(dim=0) if least else parts.sum(dim=0))
 
-    def get_global_rank(self, group, rank):
-        return rank
-
-    def broadcast(self, tensor, source, group):
-        tensor.copy_(self._all(tensor, group)[source])
+    def broadcast(self, tensor, group, group_src):
+        tensor.copy_(self._all(tensor, group)[group_src])
 
 
 def in_threads(seed):
