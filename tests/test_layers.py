@@ -82,8 +82,12 @@ TABLE = {
     "dask._cluster": (8, {"dask", "distributed", "numpy"}, set()),
     "dask._sample": (9, {"dask", "numpy", "scipy"}, set()),
     "dask._refine": (10, {"dask", "numpy"}, set()),
-    "dask._estimators": (11, {"numpy", "sklearn"}, set()),
-    "dask": (12, {"distributed"}, set()),
+    "dask._shards": (10, {"dask", "numpy", "scipy"}, set()),
+    "dask._rank": (11, {"distributed", "numpy", "torch"}, set()),
+    "dask._attempts": (12, {"distributed"}, set()),
+    "dask._fits": (13, {"numpy", "sklearn"}, set()),
+    "dask._estimators": (14, {"numpy", "sklearn"}, set()),
+    "dask": (15, {"distributed"}, set()),
 }
 FOLDERS = {"dask", "inspection"}
 

@@ -12,9 +12,14 @@ except ImportError as error:
         'pip install "skspectralnet[dask]"'
     ) from error
 
+from skspectralnet.dask._attempts import RanksLostError
 from skspectralnet.dask._estimators import (
     DaskSpectralNetClustering,
     DaskSpectralNetEmbedding,
 )
 
-__all__ = ["DaskSpectralNetClustering", "DaskSpectralNetEmbedding"]
+__all__ = [
+    "DaskSpectralNetClustering",
+    "DaskSpectralNetEmbedding",
+    "RanksLostError",
+]

@@ -77,19 +77,20 @@ def joined(parts, n_at_once, join, *args):
 
 
 @contextmanager
-def given_up_on_error(client, future):
-    """Nothing of a future is left running where the block fails or is interrupted."""
+def given_up_on_error(client, *futures):
+    """Nothing of futures is left running where the block fails or is interrupted."""
     try:
-        yield future
+        yield
     except BaseException:
         if client.status == "running":
-            client.cancel([future], force=True)
+            client.cancel(list(futures), force=True)
         raise
 
 
 def result_of(client, task):
     """What a task gives, or its error."""
-    with given_up_on_error(client, client.compute(task)) as future:
+    future = client.compute(task)
+    with given_up_on_error(client, future):
         return future.result()
 
 

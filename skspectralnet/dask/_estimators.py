@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin, clone
@@ -13,13 +14,20 @@ from skspectralnet._calls import guarded
 from skspectralnet._clustering import SpectralNetClustering
 from skspectralnet._embedding import SpectralNetEmbedding
 from skspectralnet._estimator import RowTransformer
-from skspectralnet._partitions import is_frame
 from skspectralnet._selection import CRITERION_ROWS
 from skspectralnet.dask._cluster import (
     check_rows,
     given_up_on_error,
     run,
     usable_client,
+)
+from skspectralnet.dask._fits import (
+    Given,
+    check_by_ranks,
+    columns_of,
+    learned,
+    learned_by_all,
+    scored,
 )
 from skspectralnet.dask._refine import refined
 from skspectralnet.dask._sample import Wanted, drawn, type_of
@@ -28,15 +36,20 @@ from skspectralnet.dask._sample import Wanted, drawn, type_of
 _SUBSAMPLE = 200_000
 
 
-def _with_client(plain):
-    """The constructor of an estimator with one parameter more, `client`."""
-    own = inspect.signature(plain.__init__)
+# Parameters beside those of the plain estimator.
+_OWN = {"client": None, "max_restarts": 2}
+
+
+def _with_own(plain):
+    """The constructor of an estimator with the parameters more."""
+    signature = inspect.signature(plain.__init__)
     parameters = [
         p.replace(default=_SUBSAMPLE) if name == "subsample" else p
-        for name, p in own.parameters.items()
+        for name, p in signature.parameters.items()
     ]
-    client = inspect.Parameter("client", inspect.Parameter.KEYWORD_ONLY, default=None)
-    signature = own.replace(parameters=[*parameters, client])
+    only = inspect.Parameter.KEYWORD_ONLY
+    own = [inspect.Parameter(n, only, default=value) for n, value in _OWN.items()]
+    signature = signature.replace(parameters=[*parameters, *own])
 
     def assign(self, *args, **kwargs):
         given = signature.bind(self, *args, **kwargs)
@@ -71,9 +84,8 @@ class _DaskSpectralNet(BaseEstimator):
     # --- parameters, and copies
 
     def _plain_as_set(self):
-        params = self.get_params(deep=False)
-        del params["client"]
-        return self._plain(**params)
+        params = self.get_params(deep=False).items()
+        return self._plain(**{n: value for n, value in params if n not in _OWN})
 
     def set_params(self, **params):
         """Set parameters, those of an estimator that is one as ``name__parameter``.
@@ -93,7 +105,7 @@ class _DaskSpectralNet(BaseEstimator):
         ValueError
             If there is no such parameter, or one of a parameter that is no estimator.
         """
-        others = {name: value for name, value in params.items() if name != "client"}
+        others = {name: value for name, value in params.items() if name not in _OWN}
         self._plain_as_set().set_params(**others)  # with its errors
         return super().set_params(**params)
 
@@ -139,7 +151,8 @@ class _DaskSpectralNet(BaseEstimator):
 
     @guarded
     def fit(self, X, y=None, *, partial_labels=None):
-        """Learn the map from a sample of the rows of X, on one of the workers.
+        """Learn the map from a sample of the rows of X on one of the workers, or from
+        all rows on all of them.
 
         Parameters
         ----------
@@ -164,29 +177,46 @@ class _DaskSpectralNet(BaseEstimator):
         ValueError, TypeError
             If a parameter, X, a label or the client cannot be used; the message says
             which and why. Of the contents of X it names the part.
+        RanksLostError
+            If workers were lost while all of them trained, more often than
+            `max_restarts`.
         """
-        plain = self._plain_as_set()
-        plain._validate_params()
-        if plain.subsample is None:
-            raise ValueError(
-                "subsample=None: the rows are learned from on one worker, which has "
-                "to hold them. Give the number of rows that it can hold."
-            )
+        plain = self._checked_plain()
         check_rows(X)
         client = usable_client(self.client)
+        n_workers = len(client.nthreads())
         rng = check_random_state(plain.random_state)
+        seed, *seeds = (int(rng.randint(np.iinfo(np.int32).max)) for _ in range(3))
         wanted = Wanted(
-            size=plain.subsample,
-            seed=int(rng.randint(np.iinfo(np.int32).max)),
+            size=plain.subsample or _SUBSAMPLE,
+            seed=seed,
             dtype=type_of(X),
             directed=plain.metric == "cosine" and plain.encoder in (None, "auto"),
         )
         sample, n_samples = drawn(client, X, wanted, partial_labels)
         with given_up_on_error(client, sample):
-            model = run(client, _learned, plain, sample, _columns(X))
-        of_all = n_samples <= plain.subsample
+            if plain.subsample is None:
+                given = Given(X, partial_labels, sample, n_samples, n_workers)
+                restarts = self.max_restarts
+                model = learned_by_all(client, given, plain, seeds, restarts)
+            else:
+                model = run(client, learned, plain, sample, columns_of(X))
+        of_all = n_samples <= wanted.size
         self._store(X, self._with_all_rows(client, X, model, of_all))
         return self
+
+    def _checked_plain(self):
+        """The estimator that learns, its parameters checked."""
+        plain = self._plain_as_set()
+        plain._validate_params()
+        if not isinstance(self.max_restarts, Integral) or self.max_restarts < 0:
+            raise ValueError(
+                f"max_restarts={self.max_restarts!r}: expected how often a training by "
+                "all workers is begun again, a whole number from 0."
+            )
+        if plain.subsample is None:
+            check_by_ranks(plain)
+        return plain
 
     def _store(self, X, model):
         name, method = self._of_rows
@@ -223,12 +253,16 @@ class DaskSpectralNetClustering(ClusterMixin, _DaskSpectralNet):
     ----------
     n_clusters : int or "auto", default=8
         Number of clusters.
-    subsample : int, default=200_000
+    subsample : int or None, default=200_000
         Rows of the sample, those with labels first. Of fewer rows the model is that of
-        the estimator without Dask in its name.
+        the estimator without Dask in its name. None: a sample of 200,000 rows settles
+        the stages before the map and what is compared, and then all workers train the
+        map together, each on its share of all rows; see :ref:`dask-all`.
     client : Client, default=None
         Of `distributed`. None: the one made last. It is no part of copies that are
         stored.
+    max_restarts : int, default=2
+        How often a training by all workers is begun again where it was broken off.
     **others
         All other parameters are those of
         :class:`~skspectralnet.SpectralNetClustering`, with the same defaults.
@@ -290,29 +324,28 @@ class DaskSpectralNetClustering(ClusterMixin, _DaskSpectralNet):
     _plain = SpectralNetClustering
     _of_rows = ("labels_", "predict")
 
-    __init__ = _with_client(SpectralNetClustering)
+    __init__ = _with_own(SpectralNetClustering)
 
     def _with_all_rows(self, client, X, model, of_all):
         return refined(client, X, model, of_all=of_all)
 
-    def fit_predict(self, X, y=None, *, partial_labels=None):
-        """Learn the map from a sample of the rows of X; the labels of all.
+    def fit_predict(self, X, y=None, **known):
+        """Learn the map from rows of X; the labels of all.
 
         Parameters
         ----------
         X : dask array or dask data frame of shape (n_samples, n_features)
         y : Ignored
             Present for API consistency.
-        partial_labels : dask array, series or array-like of shape (n_samples,), \
-                default=None
-            As `fit` takes them.
+        **known : dict
+            The `partial_labels`, as `fit` takes them.
 
         Returns
         -------
         labels : dask array of shape (n_samples,), int64, not computed
             The `labels_`.
         """
-        return self.fit(X, y, partial_labels=partial_labels).labels_
+        return self.fit(X, y, **known).labels_
 
     def predict(self, X):
         """Label each row by its place in the embedding.
@@ -391,7 +424,7 @@ class DaskSpectralNetClustering(ClusterMixin, _DaskSpectralNet):
         wanted = Wanted(size=CRITERION_ROWS, seed=0, dtype=type_of(X), directed=False)
         sample, _ = drawn(client, X, wanted)
         with given_up_on_error(client, sample):
-            return run(client, _scored, self._local, sample, _columns(X))
+            return run(client, scored, self._local, sample, columns_of(X))
 
 
 class DaskSpectralNetEmbedding(_DaskSpectralNet):
@@ -404,12 +437,17 @@ class DaskSpectralNetEmbedding(_DaskSpectralNet):
     ----------
     n_components : int, default=2
         Number of eigenvectors.
-    subsample : int, default=200_000
+    subsample : int or None, default=200_000
         Rows of the sample, those with labels first. Of fewer rows the model is that of
         the estimator without Dask in its name, whose default is to learn from all.
+        None: all workers train the map together, as in
+        :class:`DaskSpectralNetClustering`, with ``neighbors_in="batch"`` and
+        ``init="random"``.
     client : Client, default=None
         Of `distributed`. None: the one made last. It is no part of copies that are
         stored.
+    max_restarts : int, default=2
+        How often a training by all workers is begun again where it was broken off.
     **others
         All other parameters are those of
         :class:`~skspectralnet.SpectralNetEmbedding`, with the same defaults.
@@ -445,55 +483,25 @@ class DaskSpectralNetEmbedding(_DaskSpectralNet):
     _plain = SpectralNetEmbedding
     _of_rows = ("embedding_", "transform")
 
-    __init__ = _with_client(SpectralNetEmbedding)
+    __init__ = _with_own(SpectralNetEmbedding)
 
     def _with_all_rows(self, client, X, model, of_all):
         return model
 
-    def fit_transform(self, X, y=None, *, partial_labels=None):
-        """Learn the map from a sample of the rows of X and map all.
+    def fit_transform(self, X, y=None, **known):
+        """Learn the map from rows of X and map all.
 
         Parameters
         ----------
         X : dask array or dask data frame of shape (n_samples, n_features)
         y : Ignored
             Present for API consistency.
-        partial_labels : dask array, series or array-like of shape (n_samples,), \
-                default=None
-            As `fit` takes them.
+        **known : dict
+            The `partial_labels`, as `fit` takes them.
 
         Returns
         -------
         Z : dask array of shape (n_samples, n_components), not computed
             The `embedding_`.
         """
-        return self.fit(X, y, partial_labels=partial_labels).embedding_
-
-
-# --- what a worker does
-
-
-def _columns(X):
-    """A data frame without rows, where X is one: its kind and its names."""
-    return X._meta if is_frame(X) else None
-
-
-def _rows_of(sample, frame):
-    if frame is None:
-        return sample.rows
-    return type(frame)(sample.rows, columns=frame.columns)
-
-
-def _learned(plain, sample, frame):
-    """The fitted model, without what it has for each row of the sample."""
-    known = {}
-    if sample.labels is not None:
-        known["partial_labels"] = sample.labels
-    model = plain.fit(_rows_of(sample, frame), **known)
-    for name in ("labels_", "embedding_"):
-        vars(model).pop(name, None)
-    return model
-
-
-def _scored(model, sample, frame):
-    return model.score(_rows_of(sample, frame))
+        return self.fit(X, y, **known).embedding_

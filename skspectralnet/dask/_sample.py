@@ -83,15 +83,10 @@ def kept_of(block, labels, place, wanted):
         The number of the part, and the rows before it; None where that is not known.
     wanted : Wanted
     """
-    part, start = place
-    rows = _of_type(checked_part(block, part), part, wanted.dtype)
+    part, _ = place
+    rows, labels = rows_of_part(block, labels, part, wanted.dtype)
     n_rows = rows.shape[0]
-    if labels is not None:
-        labels = _named(part, checked_labels, labels, n_rows)
-    if start is None:
-        numbers = random_numbers(wanted.seed, part + 1, 0, n_rows)
-    else:
-        numbers = random_numbers(wanted.seed, 0, start, n_rows)
+    numbers = numbers_of(place, n_rows, wanted.seed)
     ranks = np.full(n_rows, _OTHER, dtype=np.uint8)
     if labels is not None:
         ranks[labels >= 0] = _LABELLED
@@ -105,6 +100,25 @@ def kept_of(block, labels, place, wanted):
         near = (ranks == _OTHER) & (numbers < np.uint64(wanted.below))
         found = _taken(found, np.flatnonzero(near | (ranks == _LABELLED)))
     return _smallest(found, wanted.size)
+
+
+def rows_of_part(block, labels, part, dtype):
+    """The rows of a part in the type of all, and its labels or None, both checked."""
+    rows = _of_type(checked_part(block, part), part, dtype)
+    if labels is not None:
+        labels = _named(part, checked_labels, labels, rows.shape[0])
+    return rows, labels
+
+
+def numbers_of(place, n_rows, seed):
+    """The random numbers of the rows of a part: each row has its own in X.
+
+    Where it is not known how many rows are before the part, one of its place in it.
+    """
+    part, start = place
+    if start is None:
+        return random_numbers(seed, part + 1, 0, n_rows)
+    return random_numbers(seed, 0, start, n_rows)
 
 
 def _named(part, check, *args):
@@ -221,22 +235,29 @@ def drawn(client, X, wanted, labels=None):
 
 
 def _task(X, wanted, labels):
-    lengths, parts = lengths_of(X), parts_of(X)
-    starts = [None] * len(parts)
-    if lengths is not None:
-        starts = np.cumsum([0, *lengths[:-1]]).tolist()
-    known = [None] * len(parts) if labels is None else label_parts(X, labels)
-    kept = [
-        delayed(kept_of)(part, of_part, (i, start), wanted)
-        for i, (part, of_part, start) in enumerate(
-            zip(parts, known, starts, strict=True)
-        )
-    ]
+    kept = [delayed(kept_of)(*of_part, wanted) for of_part in told_parts(X, labels)]
     # Where it is not known beforehand which numbers are small, and of labelled rows,
     # each part may send as many rows as the sample has.
     few = wanted.below < _LARGEST and labels is None
     n_at_once = SMALL if few else LARGE
     return delayed(_in_order)(joined(kept, n_at_once, _joined, wanted.size))
+
+
+def told_parts(X, labels=None):
+    """What the tasks of the parts of X are told: the part, its labels, its place.
+
+    Returns
+    -------
+    list of (part, labels, (i, start))
+        Labels, which may be None; the number of the part, and the rows before it or
+        None where that is not known.
+    """
+    lengths, parts = lengths_of(X), parts_of(X)
+    starts = [None] * len(parts)
+    if lengths is not None:
+        starts = np.cumsum([0, *lengths[:-1]]).tolist()
+    known = [None] * len(parts) if labels is None else label_parts(X, labels)
+    return list(zip(parts, known, enumerate(starts), strict=True))
 
 
 def label_parts(X, labels):
