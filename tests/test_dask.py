@@ -564,6 +564,13 @@ def test_bad_labels_and_parameters(client, blobs4):
     ]:
         with pytest.raises(ValueError, match=says):
             model.fit(rows, partial_labels=bad)
+    for name in ("must_link", "cannot_link", "graph"):
+        with pytest.raises(ValueError, match=f"{name} numbers the rows of X"):
+            model.fit(X, **{name: [[0, 1]]})
+        with pytest.raises(ValueError, match="partial_labels says which"):
+            model.fit_predict(X, **{name: [[0, 1]]})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'labels'"):
+        model.fit(X, labels=labels)
     with pytest.raises(ValueError, match="n_neighbors"):
         clone(model).set_params(n_neighbors=-1).fit(X)
     with pytest.raises(NotFittedError):

@@ -61,6 +61,19 @@ def _with_own(plain):
     return assign
 
 
+def _check_known(known):
+    """Refuse what is known about numbered rows, and all else."""
+    for name, value in known.items():
+        if name not in ("must_link", "cannot_link", "graph"):
+            raise TypeError(f"fit() got an unexpected keyword argument {name!r}")
+        if value is not None:
+            raise ValueError(
+                f"{name} numbers the rows of X, which lie in parts on many workers: it "
+                "is not taken here. partial_labels says which rows belong together or "
+                "do not; the estimator without Dask in its name takes all of them."
+            )
+
+
 def _has(name):
     """Whether the model has a method: before a fit, whether it may have it."""
 
@@ -150,7 +163,7 @@ class _DaskSpectralNet(BaseEstimator):
     # --- the fit
 
     @guarded
-    def fit(self, X, y=None, *, partial_labels=None):
+    def fit(self, X, y=None, *, partial_labels=None, **known):
         """Learn the map from a sample of the rows of X on one of the workers, or from
         all rows on all of them.
 
@@ -166,6 +179,9 @@ class _DaskSpectralNet(BaseEstimator):
                 default=None
             Label of each row, -1, NaN or None where it is unknown. Where the parts of X
             have no known lengths, a collection with the same parts.
+        **known : dict
+            `must_link`, `cannot_link` and `graph` of the plain estimator are errors:
+            they number rows.
 
         Returns
         -------
@@ -181,6 +197,7 @@ class _DaskSpectralNet(BaseEstimator):
             If workers were lost while all of them trained, more often than
             `max_restarts`.
         """
+        _check_known(known)
         plain = self._checked_plain()
         check_rows(X)
         client = usable_client(self.client)
