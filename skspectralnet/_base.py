@@ -24,7 +24,13 @@ from skspectralnet._constraints import draw_rows, of_rows
 from skspectralnet._estimator import RowTransformer
 from skspectralnet._explained import explaining
 from skspectralnet._graph import checked_graph, graph_of_rows
-from skspectralnet._input import of_weights, rows_with, validate_rows, warn_of_square
+from skspectralnet._input import (
+    by_value,
+    of_weights,
+    rows_with,
+    validate_rows,
+    warn_of_square,
+)
 from skspectralnet._n_clusters import found_number
 from skspectralnet._network import ACTIVATIONS
 from skspectralnet._partitions import by_blocks
@@ -236,11 +242,13 @@ class BaseSpectralNet(RowTransformer):
             warn_of_square(X)
         self._check_combinations(is_whole(self, graph))
         rows = self._rows_to_learn_from(X, weights, constraints, graph, rng)
-        if graph is not None:
+        if graph is None:
+            rows, learned = by_value(X, rows, weights)
+        else:
+            learned = in_memory(X, rows)
             graph = graph_of_rows(graph, rows, of_weights(weights, rows))
         wanted = StageParameters(*(getattr(self, n) for n in StageParameters._fields))
         known = constraints if rows is None else of_rows(constraints, rows)
-        learned = in_memory(X, rows)
         weighing = slice(None) if weights is None else np.flatnonzero(weights)
         weights = of_weights(weights, rows)
         encoded = encoded_rows(learned, weights, wanted, known, rng, fit_task)

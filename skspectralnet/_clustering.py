@@ -66,8 +66,9 @@ def _has_centers(model):
 
 
 def _has_probabilities(model):
-    """Before a fit, and where that found how sharp they are."""
-    if getattr(model, "_sharpness", True) is None:
+    """After a fit that found how sharp they are: another has no probabilities."""
+    check_is_fitted(model)
+    if model._sharpness is None:
         raise AttributeError(
             f"predict_proba needs {LEAST_ROWS} rows of the fit for each cluster: of "
             f"the {model._n_fitted} there are too few to tell how sure a label is."

@@ -52,22 +52,47 @@ def distinct_rows(X, kinds=None):
     -------
     Distinct
     """
-    rng = np.random.RandomState(0)  # of the multipliers: any odd numbers will do
-    odd = rng.randint(2**63, size=(X.shape[1], 2), dtype=np.uint64) * np.uint64(2) + 1
-    some, every = rng.permutation(X.shape[1])[:_FIRST_HASHED], np.arange(X.shape[0])
-    if sparse.issparse(X) or len(some) == X.shape[1]:
-        sums = _sums(X, odd, every)
-    else:
-        sums = _sums(X, odd, every, some)
-        _, kind, sizes = np.unique(sums[:, 0], return_inverse=True, return_counts=True)
-        tied = np.flatnonzero(sizes[kind] > 1)
-        sums[tied] += _sums(X, odd, tied)
+    _, sums = _both_sums(X)
     if kinds is not None:
         sums += _scrambled(np.asarray(kinds, dtype=np.float64) + 1.0)[:, None]
     pairs = sums.view([("one", np.uint64), ("other", np.uint64)]).ravel()
     _, first, inverse = np.unique(pairs, return_index=True, return_inverse=True)
     order = np.argsort(first)  # as in X, not by their sums
     return Distinct(first[order], np.argsort(order)[inverse.ravel()])
+
+
+def order_by_value(X):
+    """Rows in an order that depends on their entries alone, equal ones in a row.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR array} of shape (n_samples, n_features)
+
+    Returns
+    -------
+    ndarray of int of shape (n_samples,)
+    """
+    begin, sums = _both_sums(X)
+    return np.lexsort((sums[:, 0], begin))
+
+
+def _both_sums(X):
+    """The sums of the first columns that are compared, (n_samples,), and all of them.
+
+    (n_samples, 2); those of rows that differ in the first columns are of these alone.
+    """
+    rng = np.random.RandomState(0)  # of the multipliers: any odd numbers will do
+    odd = rng.randint(2**63, size=(X.shape[1], 2), dtype=np.uint64) * np.uint64(2) + 1
+    some, every = rng.permutation(X.shape[1])[:_FIRST_HASHED], np.arange(X.shape[0])
+    if sparse.issparse(X) or len(some) == X.shape[1]:
+        sums = _sums(X, odd, every)
+        return sums[:, 0].copy(), sums
+    sums = _sums(X, odd, every, some)
+    begin = sums[:, 0].copy()
+    _, kind, sizes = np.unique(begin, return_inverse=True, return_counts=True)
+    tied = np.flatnonzero(sizes[kind] > 1)
+    sums[tied] += _sums(X, odd, tied)
+    return begin, sums
 
 
 def _sums(X, odd, rows, columns=None):

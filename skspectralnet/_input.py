@@ -7,8 +7,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array, validate_data
 
+from skspectralnet._distinct import distinct_rows, order_by_value
 from skspectralnet._explained import explaining
-from skspectralnet._rows import DTYPES, StoredRows, canonical, row_blocks
+from skspectralnet._rows import DTYPES, StoredRows, canonical, in_memory, row_blocks
 
 
 def validate_rows(estimator, X, *, reset):
@@ -111,6 +112,32 @@ def rows_with(weights, n_samples):
 def of_weights(weights, rows):
     """The weights of some rows, or None; all rows where these are None."""
     return weights if weights is None or rows is None else weights[rows]
+
+
+def by_value(X, rows, weights):
+    """Rows to learn from, in an order of their values where not all count alike.
+
+    So neither the order of weighed rows nor that of rows and their copies has a part
+    in a fit, and a row with the weight 2 is learned as two that are equal.
+
+    Parameters
+    ----------
+    X : validated rows, (n_samples, n_features)
+    rows : ndarray of int or None
+        Numbers of those to learn from; None: all.
+    weights : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    rows : ndarray of int, or None where they are all rows in the order of X
+    learned : {ndarray, CSR array}
+        Those rows.
+    """
+    learned = in_memory(X, rows)
+    if distinct_rows(learned).multiplicities(of_weights(weights, rows)) is None:
+        return rows, learned
+    order = order_by_value(learned)
+    return order if rows is None else rows[order], learned[order]
 
 
 def warn_of_square(X):

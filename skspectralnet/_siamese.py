@@ -12,7 +12,12 @@ from skspectralnet._batch_norm import BatchNormMLP
 from skspectralnet._constraints import known_pairs, of_rows
 from skspectralnet._estimator import NetworkTransformer, layer_sizes
 from skspectralnet._fields import Number, Whole
-from skspectralnet._input import checked_weights, of_weights, rows_with, validate_rows
+from skspectralnet._input import (
+    by_value,
+    checked_weights,
+    of_weights,
+    validate_rows,
+)
 from skspectralnet._losses import reconstruction_loss
 from skspectralnet._network import ACTIVATIONS, MLP, RowMap
 from skspectralnet._pair_losses import heavy_tailed_loss, margin_loss, pair_distances
@@ -24,7 +29,6 @@ from skspectralnet._pairs import (
     neighbor_differences,
     spectral_start,
 )
-from skspectralnet._rows import in_memory
 from skspectralnet._states import map_table
 from skspectralnet._tensors import (
     GaussianNoise,
@@ -367,10 +371,10 @@ class SiameseEmbedding(NetworkTransformer):
         device = resolve_device(self.device)
         rng = check_random_state(self.random_state)
         constraints = known_pairs(X.shape[0], **known)
-        X, n_samples = in_memory(X), X.shape[0]
-        told = rows_with(weights, n_samples)
-        if len(told) < n_samples:
-            X, constraints = X[told], of_rows(constraints, told)
+        weighing = None if weights is None else np.flatnonzero(weights)
+        told, X = by_value(X, weighing, weights)
+        if told is not None:
+            constraints = of_rows(constraints, told)
         search = self.n_neighbors, self.neighbors_algorithm
         pairs = find_pairs(X, of_weights(weights, told), *search, constraints, rng)
         n_components = self.n_components

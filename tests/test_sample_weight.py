@@ -75,6 +75,21 @@ def test_a_weight_of_two_is_the_row_twice(way, global_random_seed):
         assert_allclose(inertia, copies.inertia_ / len(often), rtol=1e-3)
 
 
+@pytest.mark.parametrize("way", ["batches", "data", "siamese", "small batches"])
+def test_the_order_of_rows_that_weigh_differently_has_no_part(way, global_random_seed):
+    X, _, weights, often = blobs(global_random_seed)
+    X = np.hstack([X, np.tile(X, 40)])  # more columns than are compared at first
+    rng = np.random.RandomState(global_random_seed)
+    order, copies = rng.permutation(len(X)), rng.permutation(often)
+    one = fit(model(**WAYS[way]), X, sample_weight=weights)
+    other = fit(model(**WAYS[way]), X[order], sample_weight=weights[order])
+    assert_array_equal(other.transform(X), one.transform(X))
+    assert_array_equal(other.labels_, one.labels_[order])
+    one, other = fit(model(**WAYS[way]), X[often]), fit(model(**WAYS[way]), X[copies])
+    assert_array_equal(other.transform(X), one.transform(X))
+    assert_array_equal(other.predict(X), one.predict(X))
+
+
 def test_the_graph_of_all_rows_has_the_eigenvectors_of_copies(global_random_seed):
     X, _, weights, often = blobs(global_random_seed)
     once = fit(SpectralNetEmbedding(2, random_state=0), X, sample_weight=weights)
@@ -191,10 +206,11 @@ def test_centre_and_scale_of_weights_are_those_of_copies(convert, rng):
 
 
 class Learns(TransformerMixin, BaseEstimator):
-    """A stage that says what weights it was given."""
+    """A stage that says what weights it was given, and in which order of the rows."""
 
     def fit(self, X, y=None, sample_weight=None):
         self.weights_ = sample_weight
+        self.order_ = np.argsort(X[:, 0])
         return self
 
     def transform(self, X):
@@ -207,7 +223,9 @@ def test_a_stage_that_takes_weights_is_given_them(stage):
     found = getattr(
         fit(model(**{stage: Learns()}), X, sample_weight=weights), f"{stage}_"
     )
-    assert_allclose(found.weights_, weights[weights > 0] / weights[weights > 0].mean())
+    X, weights = X[weights > 0], weights[weights > 0]
+    expected = (weights / weights.mean())[np.argsort(X[:, 0])]
+    assert_allclose(found.weights_[found.order_], expected)
     assert getattr(fit(model(**{stage: Learns()}), X), f"{stage}_").weights_ is None
 
 
