@@ -243,7 +243,7 @@ class BaseSpectralNet(RowTransformer):
         self._check_combinations(is_whole(self, graph))
         rows = self._rows_to_learn_from(X, weights, constraints, graph, rng)
         if graph is None:
-            rows, learned = by_value(X, rows, weights)
+            rows, learned = by_value(X, rows, weights, directions=self._sees_zeros())
         else:
             learned = in_memory(X, rows)
             graph = graph_of_rows(graph, rows, of_weights(weights, rows))
@@ -315,12 +315,16 @@ class BaseSpectralNet(RowTransformer):
         rows = rows_with(weights, n_samples)
         if graph is not None or size is None or size >= len(rows):
             return rows if len(rows) < n_samples else None
-        if self.metric == "cosine" and self.encoder in (None, "auto"):
+        if self._sees_zeros():
             directed = rows_that_differ_from_zero(X)  # the others will have no part
             directed = np.intersect1d(directed, rows, assume_unique=True)
             rows = directed if len(directed) >= 2 else rows
         known, size = of_rows(constraints, rows), min(size, len(rows))
         return rows[draw_rows(known, size, len(rows), rng)]
+
+    def _sees_zeros(self):
+        """Whether rows of zeros, which have no direction, reach the metric as such."""
+        return self.metric == "cosine" and self.encoder in (None, "auto")
 
     def _check_combinations(self, whole):
         if self.init == "spectral" and not whole:

@@ -9,7 +9,14 @@ from sklearn.utils.validation import check_array, validate_data
 
 from skspectralnet._distinct import distinct_rows, order_by_value
 from skspectralnet._explained import explaining
-from skspectralnet._rows import DTYPES, StoredRows, canonical, in_memory, row_blocks
+from skspectralnet._rows import (
+    DTYPES,
+    StoredRows,
+    canonical,
+    in_memory,
+    row_blocks,
+    rows_that_differ_from_zero,
+)
 
 
 def validate_rows(estimator, X, *, reset):
@@ -114,7 +121,7 @@ def of_weights(weights, rows):
     return weights if weights is None or rows is None else weights[rows]
 
 
-def by_value(X, rows, weights):
+def by_value(X, rows, weights, *, directions=False):
     """Rows to learn from, in an order of their values where not all count alike.
 
     So neither the order of weighed rows nor that of rows and their copies has a part
@@ -126,6 +133,8 @@ def by_value(X, rows, weights):
     rows : ndarray of int or None
         Numbers of those to learn from; None: all.
     weights : ndarray of shape (n_samples,) or None
+    directions : bool, default=False
+        Whether rows of zeros have no part in the fit, however many they are.
 
     Returns
     -------
@@ -134,7 +143,10 @@ def by_value(X, rows, weights):
         Those rows.
     """
     learned = in_memory(X, rows)
-    if distinct_rows(learned).multiplicities(of_weights(weights, rows)) is None:
+    counted = rows_that_differ_from_zero(learned) if directions else None
+    masses = of_weights(of_weights(weights, rows), counted)
+    kinds = distinct_rows(learned if counted is None else learned[counted])
+    if not len(kinds.first) or kinds.multiplicities(masses) is None:
         return rows, learned
     order = order_by_value(learned)
     return order if rows is None else rows[order], learned[order]

@@ -284,8 +284,9 @@ def test_few_rows_of_a_cluster_do_not_tell_how_sure_it_is(blobs):
 
 
 def test_probabilities_need_a_fit(blobs):
-    with pytest.raises(NotFittedError):
+    with pytest.raises(AttributeError, match="predict_proba") as raised:
         model(3).predict_proba(blobs[0])
+    assert isinstance(raised.value.__cause__, NotFittedError)
 
 
 @every_way
