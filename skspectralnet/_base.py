@@ -158,7 +158,7 @@ class BaseSpectralNet(RowTransformer):
         graph=None,
         sample_weight=None,
     ):
-        r"""Learn the map from the rows of X, and from what is known about pairs.
+        """Learn the map from the rows of X, and from what is known about pairs.
 
         Parameters
         ----------
@@ -184,9 +184,9 @@ class BaseSpectralNet(RowTransformer):
             eigenvectors and are mapped like new ones.
         sample_weight : array-like of float of shape (n_samples,), default=None
             Weights of the rows, at least 0, of which only the ratios count: a row of
-            weight w counts as w copies of it. With :math:`m_i = w_i / \bar w`, the
+            weight w counts as w copies of it. With :math:`m_i = w_i / \\bar w`, the
             mean over the weights above 0, an edge between neighbours weighs
-            :math:`\tfrac{1}{2} (m_i + m_j) a_{ij}`, one of all pairs or of a `graph`
+            :math:`\\tfrac{1}{2} (m_i + m_j) a_{ij}`, one of all pairs or of a `graph`
             :math:`m_i m_j a_{ij}`, so that heavy rows have large degrees, and the
             squared distances of k-means count :math:`m_i` times. A row of weight 0 has
             no part in the fit, and is mapped like a new one. Transformers are given
