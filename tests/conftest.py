@@ -89,6 +89,22 @@ def blobs():
     return make_blobs(n_samples=150, centers=centers, cluster_std=0.5, random_state=0)
 
 
+@pytest.fixture(scope="module")
+def client():
+    """A client of dask: two workers of one thread in this process."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=False,
+            dashboard_address=":0",
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
 class Elsewhere:
     """Rows in a file, as far as a reader can tell: only slices, each one counted."""
 

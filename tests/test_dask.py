@@ -45,21 +45,6 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture(scope="module")
-def client():
-    """Two workers of one thread in this process."""
-    with (
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=False,
-            dashboard_address=":0",
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
-
-
-@pytest.fixture(scope="module")
 def blobs4():
     """Four blobs in 1,200 rows of three columns, the rows of a blob together."""
     centers = [[0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]]
