@@ -215,7 +215,7 @@ def of_rows(constraints, rows):
     ----------
     constraints : Constraints or None
     rows : ndarray of int of shape (m,)
-        Ascending.
+        Each once, in any order.
 
     Returns
     -------

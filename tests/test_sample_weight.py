@@ -8,7 +8,7 @@ import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.pairwise import rbf_kernel
@@ -88,6 +88,27 @@ def test_the_order_of_rows_that_weigh_differently_has_no_part(way, global_random
     one, other = fit(model(**WAYS[way]), X[often]), fit(model(**WAYS[way]), X[copies])
     assert_array_equal(other.transform(X), one.transform(X))
     assert_array_equal(other.predict(X), one.predict(X))
+
+
+@pytest.mark.parametrize(
+    "estimator", [model(), QUICK], ids=["clustering", "metric learner"]
+)
+def test_what_is_known_goes_with_the_rows_in_another_order(estimator):
+    X, y, weights, _ = blobs(0)
+    order = np.random.RandomState(1).permutation(len(X))
+    place = np.argsort(order)
+    heavy = [np.flatnonzero((y == j) & (weights > 0)) for j in range(3)]
+    labels = np.full(len(X), -1)
+    labels[np.ravel([rows[2:5] for rows in heavy])] = np.repeat(range(3), 3)
+    links, walls = np.array([heavy[0][:2]]), np.array([[heavy[0][0], heavy[1][0]]])
+    estimator = clone(estimator).set_params(random_state=0)
+    known = {"must_link": links, "cannot_link": walls, "partial_labels": labels}
+    one = fit(clone(estimator), X, sample_weight=weights, **known)
+    known = {"must_link": place[links], "cannot_link": place[walls]}
+    known["partial_labels"] = labels[order]
+    other = fit(estimator, X[order], sample_weight=weights[order], **known)
+    # Groups are numbered as they come, so that sums over them are rounded otherwise.
+    assert_allclose(other.transform(X), one.transform(X), rtol=1e-4, atol=1e-5)
 
 
 def test_the_graph_of_all_rows_has_the_eigenvectors_of_copies(global_random_seed):
