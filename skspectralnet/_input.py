@@ -1,5 +1,6 @@
 """Rows that a user gives: checked, with errors that say where they are wrong."""
 
+import math
 import warnings
 from numbers import Integral
 
@@ -108,7 +109,7 @@ def checked_weights(sample_weight, n_samples):
     if np.all(weights == weights[0]):
         return None
     weights = weights / weights.max()  # whose sum may be no number
-    return weights / (weights.sum() / n_told)
+    return weights / (math.fsum(weights) / n_told)  # the same in any order
 
 
 def rows_with(weights, n_samples):
