@@ -240,10 +240,11 @@ def every_loss_has_a_line():
     return sorted(", ".join(told).split(", ")) == sorted(losses())
 
 
-@claim(BENCHMARK_PAGE, "UMAP with a mixture is ahead, by less than .04.")
+@claim(BENCHMARK_PAGE, "of which three overlap, UMAP with a mixture is level")
 def on_segment():
-    behind = nmi("segment", losses()["segment"]) - nmi("segment", DEFAULT)
-    return losses()["segment"] == "UMAP + mixture" and behind < 0.04
+    peers = [p for p in PEERS if has("quality", data="segment", method=p)]
+    assert max(peers, key=lambda peer: nmi("segment", peer)) == "UMAP + mixture"
+    return abs(nmi("segment", "UMAP + mixture") - nmi("segment", DEFAULT)) <= TIE
 
 
 @claim(BENCHMARK_PAGE, "UMAP with a mixture is ahead with each seed.")
