@@ -25,6 +25,8 @@ MANY_CLUSTERS, MEAN_SHARE = 15, 0.5
 PLAIN_BATCHES, LEARNED_BATCHES = 16, 10
 MIN_PLAIN, MIN_LEARNED, MAX_BATCH = 1024, 512, 2048
 ROWS_PER_COMPONENT = 40
+# Wide rows are fewer: a step holds a batch several times (benchmarks/footprint.py).
+MOST_MAP_ENTRIES = 2**24
 
 # tol=None: of a loss that every step sees whole, and of one over random batches, which
 # can look settled long before a thin cluster is found (tests/test_quality.py).
@@ -56,13 +58,14 @@ def activation(learned):
     return "relu" if learned else "tanh"
 
 
-def map_batch_size(n_samples, n_components, learned):
+def map_batch_size(shape, n_components, learned):
     """Rows of a batch of the spectral map."""
-    parts, least = PLAIN_BATCHES, MIN_PLAIN
+    (n_samples, n_columns), parts, least = shape, PLAIN_BATCHES, MIN_PLAIN
     if learned:
         parts, least = LEARNED_BATCHES, MIN_LEARNED
-    size = max(n_samples // parts, ROWS_PER_COMPONENT * n_components, least)
-    return min(size, MAX_BATCH, n_samples)
+    needed = ROWS_PER_COMPONENT * n_components
+    most = max(MOST_MAP_ENTRIES // n_columns, needed)
+    return min(max(n_samples // parts, needed, least), MAX_BATCH, n_samples, most)
 
 
 def batch_neighbors(batch_size, n_expected, coarse):
@@ -183,8 +186,11 @@ def code_width(directions, n_features):
 
 
 def coder_layers(n_samples, n_columns):
-    """Units of the hidden layers of the encoder."""
-    return of_columns(_at_least(CODER_LAYERS, n_samples * n_columns), n_columns)
+    """Units of the hidden layers of the encoder.
+
+    Its decoder ends with a layer as wide as its first one.
+    """
+    return of_columns(_at_least(CODER_LAYERS, n_samples * n_columns), 2 * n_columns)
 
 
 def coder_batch_size(n_rows, n_columns):

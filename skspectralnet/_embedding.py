@@ -135,7 +135,8 @@ class SpectralNetEmbedding(BaseSpectralNet):
     batch_size : int or "auto", default="auto"
         Rows of a mini-batch and of its graph. ``"auto"``: a sixteenth of the rows,
         at least 1,024 (in a learned space a tenth, at least 512), or 40 per component,
-        and at most 2,048. Larger batches make a finer graph and cost their square.
+        and at most 2,048 rows or 2 ** 24 entries. Larger batches make a finer graph and
+        cost their square.
     subsample : int, default=None
         Most rows that all stages learn from: of more than that a random part is
         drawn, rows with labels or links first, and the others are mapped like new

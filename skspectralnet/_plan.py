@@ -98,7 +98,7 @@ def _patience(params, tol, n_epochs):
 def batch_size_of(params, size):
     n_components = size.components.n_learned
     if params.batch_size == "auto":
-        return _defaults.map_batch_size(size.shape[0], n_components, size.learned)
+        return _defaults.map_batch_size(size.shape, n_components, size.learned)
     batch_size = min(params.batch_size, size.shape[0])
     if batch_size < n_components:
         raise ValueError(

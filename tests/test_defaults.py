@@ -6,19 +6,21 @@ from skspectralnet import _defaults
 
 
 @pytest.mark.parametrize(
-    ("n_samples", "n_components", "learned", "size"),
+    ("shape", "n_components", "learned", "size"),
     [
-        (300, 3, False, 300),  # all rows
-        (5000, 3, False, 1024),  # the least without a learned space
-        (5000, 3, True, 512),  # the least with one
-        (5000, 20, True, 800),  # 40 for each component
-        (32_000, 3, False, 2000),  # a sixteenth
-        (10_000, 3, True, 1000),  # a tenth
-        (10**6, 80, True, 2048),  # the most
+        ((300, 50), 3, False, 300),  # all rows
+        ((5000, 50), 3, False, 1024),  # the least without a learned space
+        ((5000, 50), 3, True, 512),  # the least with one
+        ((5000, 50), 20, True, 800),  # 40 for each component
+        ((32_000, 50), 3, False, 2000),  # a sixteenth
+        ((10_000, 50), 3, True, 1000),  # a tenth
+        ((10**6, 50), 80, True, 2048),  # the most
+        ((5000, 2**15), 3, False, 512),  # of wide rows so many entries
+        ((5000, 2**15), 20, False, 800),  # but 40 for each component
     ],
 )
-def test_rows_of_a_batch(n_samples, n_components, learned, size):
-    assert _defaults.map_batch_size(n_samples, n_components, learned) == size
+def test_rows_of_a_batch(shape, n_components, learned, size):
+    assert _defaults.map_batch_size(shape, n_components, learned) == size
 
 
 @pytest.mark.parametrize(
