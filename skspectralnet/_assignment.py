@@ -154,11 +154,13 @@ class Centers(_ByDistance):
         n_rows, init = max(_START_ROWS, _START_ROWS_PER_CLUSTER * n_clusters), None
         if n_rows < len(Z):
             rows = np.sort(random_state.permutation(len(Z))[:n_rows])
-            some, weighing = Z[rows], None if weights is None else weights[rows]
-            if _count_distinct(some, n_clusters) == n_clusters:
+            # k-means++ of float32 rows converts all of them for each centre.
+            some = Z[rows].astype(np.float64)
+            weighing = None if weights is None else weights[rows]
+            if _count_distinct(some, n_clusters) >= n_clusters:
                 kmeans = KMeans(n_clusters, n_init=n_init, random_state=random_state)
                 kmeans.fit(some, sample_weight=weighing)
-                init, n_init = kmeans.cluster_centers_, 1
+                init, n_init = kmeans.cluster_centers_.astype(Z.dtype), 1
         kmeans = KMeans(
             n_clusters,
             init="k-means++" if init is None else init,

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import multivariate_normal, ortho_group
-from sklearn.cluster import SpectralClustering
+from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.manifold import spectral_embedding
 from sklearn.metrics import adjusted_rand_score
 
+from skspectralnet import _assignment
 from skspectralnet._assignment import (
     Centers,
     Mixture,
@@ -36,6 +37,22 @@ def fit(Z, n_clusters, how="kmeans", seed=0, n_init=10):
     assignment = fit_assignment(Z, n_clusters, how, n_init=n_init, random_state=rng)
     assert type(assignment) is WAYS[how]
     return assignment
+
+
+def test_starts_of_many_rows_are_compared_on_some(monkeypatch, global_random_seed):
+    fitted = []
+
+    class Spied(KMeans):
+        def fit(self, X, y=None, sample_weight=None):
+            fitted.append((len(X), X.dtype, self.n_init))
+            return super().fit(X, y, sample_weight)
+
+    monkeypatch.setattr(_assignment, "KMeans", Spied)
+    rng = np.random.RandomState(global_random_seed)
+    Z, labels = groups(rng, [3000, 2000, 1000])
+    found = fit(Z.astype(np.float32), 3, seed=global_random_seed)
+    assert fitted == [(4096, np.float64, 10), (6000, np.float32, 1)]
+    assert_array_equal(found.labels(Z), labels)
 
 
 def same_posterior(Z, mixture):
