@@ -550,7 +550,8 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         self._sharpness, self._typicality = sharpness, typicality
         if self.contamination is not None:
             scores = scores_of(typicality, X, found.stages)
-            self.offset_ = offset_of(scores[found.learned], self.contamination)
+            learned = scores[found.learned]
+            self.offset_ = offset_of(learned, self.contamination, found.weights)
         self.labels_ = _named(names, clusters, _inside(self, X))
         if self.contamination is not None:
             self.outlier_share_ = float(np.mean(self.labels_ == -1))

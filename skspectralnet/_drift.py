@@ -1,6 +1,7 @@
 """Whether new rows lie where those of the fit lay."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -26,6 +27,13 @@ _ROUNDING = 1e-12
 # Entries, in units of the scale, whose squares are still numbers; larger ones count as
 # much.
 FARTHEST = 1e100
+
+
+class Masses(NamedTuple):
+    """As how many rows each row counts, and how many rows differ."""
+
+    of_rows: np.ndarray  # (n_samples,)
+    n_distinct: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +143,8 @@ class Landmarks:
         return distances**2, _ROUNDING * lengths
 
 
-def draw_reference(X, learned, random_state):
-    """Numbers of the rows that Landmarks are fitted to, ascending.
+def draw_reference(X, learned, random_state, masses=None):
+    """Numbers of the rows that Landmarks are fitted to.
 
     Parameters
     ----------
@@ -144,14 +152,27 @@ def draw_reference(X, learned, random_state):
     learned : ndarray of int or slice(None)
         The rows to draw from.
     random_state : RandomState
+    masses : Masses, default=None
+        None: all rows count alike.
+
+    Returns
+    -------
+    ndarray of int
+        Each row once at most, ascending. With masses as many rows as differ at most,
+        each as often as its share says, in the order of `learned`.
     """
     n_learned = X.shape[0] if isinstance(learned, slice) else len(learned)
     width = X.nnz / X.shape[0] if sparse.issparse(X) else X.shape[1]
     most = 3 * int(np.clip(_MOST_ENTRIES / max(width, 1), _LEAST_PLACED, _MOST_PLACED))
-    drawn = sample_without_replacement(
-        n_learned, min(n_learned, most), random_state=random_state
-    )
-    return np.sort(drawn if isinstance(learned, slice) else learned[drawn])
+    if masses is None:
+        drawn = sample_without_replacement(
+            n_learned, min(n_learned, most), random_state=random_state
+        )
+        return np.sort(drawn if isinstance(learned, slice) else learned[drawn])
+    n_drawn, sums = max(2, min(masses.n_distinct, most)), np.cumsum(masses.of_rows)
+    places = (np.arange(n_drawn) + random_state.uniform()) / n_drawn * sums[-1]
+    drawn = np.minimum(np.searchsorted(sums, places, side="right"), n_learned - 1)
+    return drawn if isinstance(learned, slice) else learned[drawn]
 
 
 def _standard(X, center, scale):

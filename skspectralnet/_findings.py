@@ -6,7 +6,7 @@ import numpy as np
 
 from skspectralnet._assignment import Mixture
 from skspectralnet._defaults import AUTO_WIDTH
-from skspectralnet._drift import Landmarks, draw_reference
+from skspectralnet._drift import Landmarks, Masses, draw_reference
 from skspectralnet._graph import cluster_weights
 from skspectralnet._guards import lone_column_notice, pieces_notice, simpler_notice
 from skspectralnet._hierarchy import Gaps, Labelled, fine_parts, hierarchy
@@ -35,9 +35,23 @@ def typicality_of(X, found):
     each other than new rows of the same kind, which would look like a change.
     """
     rng = np.random.RandomState(0)  # no part of the fit: it takes no number of its own
-    rows = in_memory(X, draw_reference(X, found.learned, rng))
-    rows = found.stages.given(rows)
+    drawn = draw_reference(X, found.learned, rng, _masses(found))
+    drawn, places = np.unique(drawn, return_inverse=True)
+    rows = found.stages.given(in_memory(X, drawn))[places]
     return Typicality.fit(Landmarks.fit(rows, rng), rows)
+
+
+def _masses(found):
+    """As how many rows those learned from count; None where kinds of them are alike."""
+    kinds, directed = found.encoded.distinct.inverse, found.encoded.directed
+    if directed is not None and found.graph is None:
+        kinds = kinds[directed]
+    counts = np.bincount(kinds, found.weights)
+    counts = counts[counts > 0]
+    if np.all(counts == counts[0]):
+        return None
+    weights = np.ones(len(kinds)) if found.weights is None else found.weights
+    return Masses(weights, len(counts))
 
 
 def in_blocks(measure, X, stages):

@@ -70,7 +70,7 @@ class Typicality:
         return -np.min(away, axis=1) / self.middle
 
 
-def offset_of(scores, contamination):
+def offset_of(scores, contamination, weights=None):
     """The score below which a share of some rows lies.
 
     Parameters
@@ -79,14 +79,19 @@ def offset_of(scores, contamination):
     contamination : float
         The share, rounded down to whole rows; rows with the same score stay together,
         above.
+    weights : ndarray of shape (n_samples,), default=None
+        As how many rows each counts; None: as one.
 
     Returns
     -------
     float
         Half way between the scores of two rows.
     """
-    ordered, n_outside = np.sort(scores), int(contamination * len(scores))
-    above = ordered[n_outside]
+    weights = np.ones(len(scores)) if weights is None else weights
+    order = np.argsort(scores, kind="stable")
+    ordered, below = scores[order], np.cumsum(weights[order])
+    outside = contamination * below[-1] * (1.0 + _ROUNDING)
+    above = ordered[np.searchsorted(below, outside, side="right")]
     below = ordered[ordered < above - _ROUNDING * abs(above)]
     if len(below) == 0:
         return float(above - max(abs(above), 1.0))

@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.datasets import load_digits, make_blobs
 
 from skspectralnet import Autoencoder, SiameseEmbedding, SpectralNetClustering
-from skspectralnet._drift import Landmarks, draw_reference
+from skspectralnet._drift import Landmarks, Masses, draw_reference
 
 
 def by_hand(points, radius, n_outside=1, n_measured=99):
@@ -120,6 +120,18 @@ def test_nothing_grows_with_the_rows(rng):
         chosen = draw_reference(X, learned, rng)
         assert len(chosen) == min(most, len(learned))
         assert_array_equal(np.intersect1d(chosen, learned), chosen)
+
+
+def test_rows_with_masses_are_drawn_by_them(rng):
+    X, learned = np.zeros((9000, 2)), np.array([5, 3, 8, 1])
+    masses = Masses(np.array([1.0, 4.0, 0.25, 2.75]), 4)
+    for _ in range(20):  # half of all is row 3: 2 of 4
+        drawn = draw_reference(X, learned, rng, masses)
+        assert len(drawn) == 4
+        assert np.sum(drawn == 3) == 2
+    many = draw_reference(X, slice(None), rng, Masses(np.ones(9000), 9000))
+    assert len(many) == 6000
+    assert np.all(np.diff(many) >= 1)  # spread over all rows
 
 
 def test_no_row_is_kept(global_random_seed):

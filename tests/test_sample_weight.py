@@ -56,6 +56,7 @@ WAYS = {
     "cluster_qr": {"assign_labels": "cluster_qr"},
     "siamese": {"metric_learner": QUICK},
     "small batches": {"batch_size": 40},
+    "contamination": {"contamination": 0.1},
 }
 
 
@@ -67,6 +68,7 @@ def test_a_weight_of_two_is_the_row_twice(way, global_random_seed):
     assert_allclose(once.transform(X), copies.transform(X), rtol=1e-4, atol=1e-4)
     assert_array_equal(once.predict(X), copies.predict(X))
     assert_allclose(once.predict_proba(X), copies.predict_proba(X), atol=1e-3)
+    assert_allclose(once.score_samples(X), copies.score_samples(X), rtol=1e-9)
     assert_allclose(
         once.hierarchy_.distances, copies.hierarchy_.distances, rtol=1e-3, atol=1e-3
     )

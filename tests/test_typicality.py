@@ -111,6 +111,17 @@ def test_offset_by_hand():
     assert offset_of(scores, 0.5) == -1.5
     assert offset_of(scores, 0.05) < -9.0
     assert offset_of(np.full(8, -1.0), 0.5) < -1.0
+    assert offset_of(np.arange(100.0), 0.29) == 28.5  # although 0.29 * 100 < 29
+
+
+def test_offset_of_rows_with_weights(global_random_seed):
+    assert offset_of(np.array([-9.0, -2.0, -1.0]), 0.5, np.array([1, 1, 8])) == -1.5
+    assert offset_of(np.array([-9.0, -2.0, -1.0]), 0.5, np.array([2, 4, 4])) == -5.5
+    rng = np.random.RandomState(global_random_seed)
+    scores, weights = -rng.uniform(size=200), rng.randint(1, 5, size=200)
+    for share in (0.02, 0.1, 0.5):
+        once = offset_of(scores, share, weights / weights.mean())
+        assert once == offset_of(np.repeat(scores, weights), share)
 
 
 # --- contamination
