@@ -21,9 +21,9 @@ _VARIANCE_FLOOR = 0.05
 LOG_TIE = 1e-9
 # Median of squared distances to the nearest cluster, as a share of the mean to all.
 _LEAST_SPREAD = 1e-6
-# Rows on which the starts of k-means are compared: so many, and for each of many
-# clusters. A start costs rows times the square of the clusters (benchmarks/speed.py).
-_START_ROWS, _START_ROWS_PER_CLUSTER = 4096, 20
+# A start of k-means costs rows times the square of the clusters: so much at most, but
+# so many rows, and for each cluster, have a part in it (benchmarks/speed.py).
+_START_COST, _START_ROWS, _START_ROWS_PER_CLUSTER = 2**26, 4096, 20
 # Starts of k-means for clusters that are only compared.
 _QUICK_STARTS = 3
 
@@ -148,10 +148,11 @@ class Centers(_ByDistance):
 
         Of :math:`\sum_i w_i |z_i - c|^2` where rows have weights.
 
-        Of many rows the runs are made and compared on some, and the best goes on with
-        all of them.
+        Of many rows, and of fewer where there are many clusters, the runs are made and
+        compared on some, and the best goes on with all of them.
         """
-        n_rows, init = max(_START_ROWS, _START_ROWS_PER_CLUSTER * n_clusters), None
+        least = max(_START_ROWS, _START_ROWS_PER_CLUSTER * n_clusters)
+        n_rows, init = max(least, _START_COST // n_clusters**2), None
         if n_rows < len(Z):
             rows = np.sort(random_state.permutation(len(Z))[:n_rows])
             # k-means++ of float32 rows converts all of them for each centre.
