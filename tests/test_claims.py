@@ -592,16 +592,22 @@ def means_of_sets(key):
     return np.array([r[key]["mean"] for r in results if r["kind"] == "set"])
 
 
+def sets_on_which_a_rule_is_worse(rule):
+    return np.sum(means_of_sets(f"ece by {rule}") > means_of_sets("ece"))
+
+
 @claim(HOW_SURE)
-def other_rules_for_the_sharpness():
-    own = means_of_sets("ece")
-    worse = [
-        np.sum(means_of_sets(f"ece by {by}") > own) for by in ("neighbours", "codes")
-    ]
+def sharpness_by_neighbours():
+    worse = sets_on_which_a_rule_is_worse("neighbours")
     return (
-        f"The first is larger than that of the rule taken on {worse[0]} of the "
-        f"{len(own)} sets, the second on {worse[1]}."
+        f"its error is larger than that of the rule above on {worse} of the "
+        f"{len(means_of_sets('ece'))} sets."
     )
+
+
+@claim(HOW_SURE)
+def sharpness_by_codes():
+    return f"its error is larger on {sets_on_which_a_rule_is_worse('codes')}."
 
 
 @claim(HOW_SURE)
