@@ -3,9 +3,9 @@
 Labels for rows that arrive later
 ==================================
 
-Clusters were found today. Tomorrow new rows arrive, one by one and on another machine:
-which cluster does each belong to, and how would one notice that the clusters of today
-no longer fit?
+Clusters were found today, and the model is saved. Tomorrow new rows arrive, one by one
+and on another machine. Which cluster does each belong to, and how would one notice that
+the clusters of today no longer fit?
 """
 
 # %%

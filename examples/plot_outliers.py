@@ -1,10 +1,10 @@
 """
-===============================
-Rows that belong nowhere
-===============================
+===================================
+Outliers: rows that belong nowhere
+===================================
 
-Two moons, and noise strewn over a much larger square. Every row gets a label; which
-labels should not be trusted, and why not?
+Two moons, and noise strewn over a much larger square. Every row gets a label. Which
+labels should not be trusted: those with a low probability, or those of outliers?
 """
 
 # %%

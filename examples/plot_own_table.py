@@ -1,11 +1,12 @@
 """
-====================================
-Numbers, categories, gaps and dates
-====================================
+=============================================
+Numbers, categories, missing values and dates
+=============================================
 
-A list of machines in a factory: when each was installed, the energy it has used, its
-temperature, its maker and its hall, with gaps. Which machines run alike? That depends
-on how much a maker or a hall may weigh against a number.
+A list of machines in a factory has dates, numbers, categorical columns and missing
+values: when each machine was installed, the energy it has used, its temperature, its
+maker and its hall. Which machines run alike? That depends on how much a maker or a hall
+may weigh against a number.
 """
 
 # %%
