@@ -2,6 +2,7 @@
 
     python benchmarks/footprint.py
     python benchmarks/footprint.py --wide  # that part alone
+    python benchmarks/footprint.py --wide --models NAME ...  # of it these again
 
 ``import``: seconds of a process that imports the package over those of one that imports
 ``torch`` and ``sklearn.cluster``, in turn, the medians of nine. ``memory``: growth of
@@ -138,11 +139,12 @@ def forget_peak():
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def wide_models():
-    """The peaks of all models, by name and shape."""
+def wide_models(names=tuple(MODELS), before=None):
+    """The peaks of models, by name and shape; of others those of before."""
     first = in_own_process(__file__, "--wide", "SpectralNetClustering()", 300, 30)
-    found = {name: {} for name in MODELS}
-    for name in MODELS:
+    found = {} if before is None else before["models"]
+    for name in names:
+        found[name] = {}
         for shape in SHAPES:
             peaks = in_own_process(__file__, "--wide", name, *shape)
             found[name]["{:,} x {:,}".format(*shape)] = peaks
@@ -186,6 +188,11 @@ def main():
     warnings.simplefilter("ignore", ConvergenceWarning)
     if sys.argv[1:] == ["--cycles"]:
         print(json.dumps(cycles(CYCLES)))
+        return 0
+    if sys.argv[1:3] == ["--wide", "--models"]:
+        found = json.loads((RESULTS / "footprint.json").read_text())["results"]
+        found["wide"] = wide_models(sys.argv[3:], found["wide"])
+        write("footprint", "python benchmarks/footprint.py", found)
         return 0
     if sys.argv[1:2] == ["--wide"] and sys.argv[2:]:
         print(json.dumps(wide(sys.argv[2], *map(int, sys.argv[3:]))))
