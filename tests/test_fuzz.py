@@ -228,10 +228,10 @@ def estimators(draw):
     if cls is SpectralNetClustering:
         params["n_clusters"] = 2
     params |= {name: draw(known[name]) for name in chosen}
-    if params["random_state"] is None:
-        params["random_state"] = 0
     if draw(st.integers(0, 7)) == 0:
         params[draw(st.sampled_from(names))] = draw(ODD)
+    if params["random_state"] is None:  # which draws from the generator of the process
+        params["random_state"] = 0
     return cls(**params)
 
 
