@@ -11,8 +11,13 @@ from scipy import linalg
 from skspectralnet._affinity import batch_affinity, dense_affinity
 from skspectralnet._losses import (
     LOSSES,
+    edge_form,
     laplacian_form,
+    lost_form,
     orthonormal_form,
+    reconstruction_loss,
+    regression_loss,
+    row_gram,
     row_weights,
 )
 from skspectralnet._network import orthonormalizer
@@ -328,3 +333,92 @@ def test_collapsed_outputs_are_worse_than_the_eigenvectors(name, laplacian, rng)
         Y = vectors * (torch.arange(4) < rank)
         losses.append(LOSSES[name](own_form(Y, graph, laplacian)).item())
     assert losses == sorted(set(losses))
+
+
+@pytest.mark.parametrize("size", [1e-15, 1e15])
+def test_size_of_the_weights_does_not_count_in_the_symmetric_form(size, rng):
+    # Nor where a row has no edges: the floor of the degrees is relative to them.
+    matrix = random_graph(rng).matrix
+    matrix[3], matrix[:, 3] = 0.0, 0.0
+    Y = torch.tensor(rng.normal(size=(20, 3)))
+    one, other = (
+        laplacian_form(Y, dense_affinity(c * matrix), "symmetric") for c in (1.0, size)
+    )
+    assert_allclose(one, other, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("form", "shift"),
+    [
+        # A hundredth of the mean Ritz value: .004, more than what is missing.
+        ([1.0, 0.203, -0.003], 0.004),
+        # .00335 is less: a hundredth of the largest entry.
+        ([1.0, 0.01, -0.005], 0.01),
+        # Nor is that enough: as much as no form can miss, six times the largest.
+        ([1.0, 0.5, -0.9], 6.0),
+        ([1.0, -1.0, -1.0], 6.0),
+    ],
+)
+def test_log_loss_of_a_form_that_is_not_positive(form, shift):
+    expected = log_loss_of_form(np.diag(form), shift)
+    found = LOSSES["log"](torch.diag(torch.tensor(form, dtype=torch.float64)))
+    assert float(found) == pytest.approx(expected, rel=1e-12)
+
+
+def test_second_derivatives_are_refused(rng):
+    # The gradients are written out, as functions without one of their own.
+    graph = random_graph(rng)
+    outputs = torch.tensor(rng.normal(size=(20, 3)), requires_grad=True)
+    weights = row_weights(graph.degrees, "random_walk")
+    matrix = orthonormalizer(outputs.detach(), weights)
+    eye = torch.eye(3, dtype=torch.float64)
+    for value in (
+        laplacian_form(outputs, graph, "random_walk").square().sum(),
+        orthonormal_form(outputs, matrix, graph, "random_walk").square().sum(),
+        LOSSES["log"](outputs.T @ outputs + eye).square(),
+    ):
+        (gradient,) = torch.autograd.grad(value, outputs, create_graph=True)
+        with pytest.raises(RuntimeError, match="once_differentiable"):
+            gradient.square().sum().backward()
+
+
+# --- over edges
+
+
+def test_forms_over_edges_by_hand():
+    # Two edges, from 1 to 3 and from (0, 2) to (1, 1): differences (-2, 0), (-1, 1).
+    # The sum of their products over twice the edges: [[5, -1], [-1, 1]] / 4.
+    U = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [1.0, 1.0]])
+    assert_allclose(edge_form(U), [[1.25, -0.25], [-0.25, 0.25]])
+    # Weights 1, 2, 3, 4: 1 + 27 + 4, 4, 8 + 4, each over four rows.
+    m = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    assert_allclose(row_gram(U, m), [[8.0, 1.0], [1.0, 3.0]])
+    # Two times two of them are lost from the identity where the factor is 1/2, 1/4.
+    lost = lost_form(row_gram(U, m), torch.diag(torch.tensor([0.5, 0.25])))
+    assert_allclose(lost, [[-1.0, -0.125], [-0.125, 1 - 3 / 16]])
+
+
+def test_regression_loss_by_hand():
+    # Squares 1, 4, 9, 2 of the rows, weighted 1 + 8 + 27 + 8 = 44 over 4 * 2 entries;
+    # differences as above, squares 4 + 2 over 2 * 2 entries, ten times.
+    missed = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [1.0, 1.0]])
+    m = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    assert float(regression_loss(missed, m)) == pytest.approx(44 / 8 + 10 * 6 / 4)
+
+
+def test_edges_drawn_by_weight_have_the_laplacian_as_their_mean(rng):
+    # All edges, as often as they weigh: integers from 0 to 3.
+    W = np.triu(rng.randint(4, size=(8, 8)), 1)
+    first, second = np.repeat(np.nonzero(W), W[W > 0], axis=1)
+    graph = dense_affinity(torch.tensor(W + W.T, dtype=torch.float64))
+    Y = torch.tensor(rng.normal(size=(8, 3)))
+    found = edge_form(torch.cat([Y[first], Y[second]]))
+    expected = laplacian_form(Y, graph, "unnormalized") / graph.degrees.sum()
+    assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_reconstruction_loss_by_hand():
+    # Differences 1, 0, 2, 1 of four entries.
+    inputs = torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+    outputs = torch.tensor([[1.0, 1.0], [0.0, 4.0]])
+    assert float(reconstruction_loss(outputs, inputs)) == pytest.approx(6 / 4)

@@ -20,6 +20,8 @@ from skspectralnet._network import (
     RowMap,
     SpectralMap,
     orthonormalizer,
+    orthonormalizer_of,
+    placed_mlp,
 )
 from skspectralnet._rows import Units, pulled_in
 
@@ -159,6 +161,18 @@ def test_zero_row_weights_stay_finite(rng):
     assert torch.isfinite(matrix).all()
 
 
+@pytest.mark.parametrize(
+    ("least", "jitter"), [(1e-3, 1e-8), (-1e-7, 1e-6), (-1e-5, 1e-4), (-1e-3, 1e-2)]
+)
+def test_the_least_jitter_that_is_enough_is_taken(least, jitter):
+    # Of the mean of the diagonal, which is about 1: rounding made an eigenvalue
+    # negative.
+    gram = np.diag([1.0, 2.0 - least, least])
+    factor = np.linalg.cholesky(gram + jitter * np.eye(3))
+    found = orthonormalizer_of(torch.tensor(gram), 50)
+    assert_allclose(found, np.sqrt(50) * np.linalg.inv(factor).T, rtol=1e-12)
+
+
 # --- the perceptron
 
 
@@ -203,6 +217,35 @@ def test_units_of_the_first_layer_begin_at_their_rows(rng):
     mlp = MLP((3, 5, 2), "relu", generator(), rows)
     preactivation = rows @ mlp.weights[0].T + mlp.biases[0]
     assert_allclose(preactivation.diagonal().detach(), 0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+def test_placed_units_are_steeper(activation, rng):
+    rows = torch.tensor(rng.normal(size=(5, 3)), dtype=torch.float32)
+    plain, placed = (
+        MLP((3, 5, 2), activation, generator(), *given) for given in ((), (rows,))
+    )
+    gain = 4 if activation == "tanh" else 2
+    assert_array_equal(placed.weights[0].detach(), gain * plain.weights[0].detach())
+    assert_array_equal(placed.weights[1].detach(), plain.weights[1].detach())
+    assert_array_equal(placed.biases[1].detach(), plain.biases[1].detach())
+
+
+def test_units_are_placed_at_random_rows(rng, global_random_seed):
+    X = rng.normal(size=(50, 3)).astype(np.float32)
+    read = []
+
+    def rows(chosen):
+        read.append(chosen)
+        return X[chosen]
+
+    mlp = placed_mlp(rows, 50, (20, 4, 2), "tanh", generator(global_random_seed))
+    assert [w.shape for w in mlp.weights] == [(20, 3), (4, 20), (2, 4)]
+    (chosen,) = read
+    assert len(chosen) == 20
+    assert len(set(chosen)) > 10
+    at = torch.from_numpy(X[chosen]) @ mlp.weights[0].T + mlp.biases[0]
+    assert_allclose(at.diagonal().detach(), 0.0, atol=1e-5)
 
 
 def test_without_generator_all_weights_are_zero():
@@ -338,6 +381,18 @@ def test_pulled_in_is_that_of_arrays_and_can_be_undone(rng):
     near = _network.pulled_in(torch.tensor(Z), 4.0)
     assert_allclose(near, pulled_in(Z, 4.0))
     assert_allclose(_network.put_back(near, 4.0), Z)
+
+
+def test_the_form_of_a_stored_map_is_numbered():
+    # A form that changes gets the next number, and a reader of the older one.
+    net = row_map()
+    state = net.__getstate__()
+    assert state["_state_version"] == 1
+    del state["_state_version"]  # as before there was one
+    net.__setstate__(state)
+    for newer in (2, 10):
+        with pytest.raises(ValueError, match=f"RowMap .* version {newer}.* up to 1"):
+            net.__setstate__(state | {"_state_version": newer})
 
 
 def test_reach_is_part_of_the_state(rng):
