@@ -444,3 +444,30 @@ def test_a_far_part_larger_than_a_neighbourhood_stays_apart():
     weights = self_tuning_weights(neighbors, squared)
     far = torch.arange(66) >= 60
     assert not bool((weights > 1e-6)[far[:, None] != far[neighbors]].any())
+
+
+def test_scales_far_below_the_usual_one_by_hand():
+    # Nearest at 1e-9, 1e-9, 3 and 3, in the mean 1.5: no scale is below 1.5e-6, or the
+    # pair would be as far from each other as the last two are, exp(-1).
+    neighbors, squared = nearest_in_batch(line(0, 1e-9, 10, 13), 1)
+    weights = self_tuning_weights(neighbors, squared)
+    near = math.exp(-((1e-9 / 1.5e-6) ** 2))
+    assert_allclose(weights.ravel(), [near, near, *[math.exp(-1)] * 2], rtol=1e-12)
+
+
+def test_products_on_other_devices_have_the_shape_of_the_rows(rng):
+    # Another way is taken there, and this device computes shapes alone.
+    affinity = batch_affinity(random_points(rng), "self_tuning", n_neighbors=7)
+    there = SparseAffinity(*(part.to("meta") for part in affinity))
+    Y = torch.zeros(60, 4, dtype=torch.float64, device="meta")
+    assert there.apply(Y).shape == (60, 4)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_names_are_compared_by_their_letters(name, rng):
+    points = random_points(rng)
+    read = "".join(list(name))  # as from a file: equal, and another object
+    assert read is not name
+    one, other = (batch_affinity(points, x, n_neighbors=7) for x in (name, read))
+    assert type(one) is type(other)
+    assert_array_equal(full(one), full(other))

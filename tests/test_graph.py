@@ -12,7 +12,10 @@ from sklearn.metrics import pairwise_distances
 from skspectralnet import SiameseEmbedding, _graph
 from skspectralnet._graph import (
     checked_graph,
+    cut_share,
+    graph_of_rows,
     modularity,
+    modularity_parts,
     nearest_neighbors,
     neighbor_graph,
     squared_lengths,
@@ -321,3 +324,121 @@ def test_ties_do_not_move_nearer_neighbours(rng):
     assert_array_equal(found[0, :2], [1, 2])
     assert found[0, 2] in (3, 4)
     assert_array_equal(found[5], [6, 3, 1])
+
+
+def test_which_of_tied_neighbours_are_taken_is_up_to_the_pair(rng):
+    # Row 0 has one neighbour at .5 and four at 1, in any order of finding them.
+    distances = np.array([[0.5, 1.0, 1.0 + 1e-6, 1.0, 1.0 - 1e-6, 1.5]])
+    found = np.array([[7, 1, 2, 3, 4, 5]])
+    chosen = set()
+    for _ in range(20):
+        order = np.r_[0, 1 + rng.permutation(4), 5]
+        near = _graph._some_of_tied(distances, found[:, order], np.zeros(1, int), 3)
+        chosen.add(tuple(sorted(near[0])))
+    (taken,) = chosen
+    lots = _graph._lots(np.zeros(4, int), np.arange(1, 5))
+    assert taken == (*sorted(1 + np.argsort(lots)[:2]), 7)
+
+
+def test_lots_are_those_of_pairs_and_as_good_as_random():
+    i, j = np.triu_indices(200, 1)
+    lots = _graph._lots(i, j)
+    assert_array_equal(lots, _graph._lots(j, i))
+    assert ((lots >= 0) & (lots < 1)).all()
+    assert len(set(lots)) == len(lots)
+    # Of 19,900 uniform numbers: four deviations of the share in each tenth, .0021.
+    shares = np.bincount((10 * lots).astype(int), minlength=10) / len(lots)
+    assert np.all(np.abs(shares - 0.1) < 4 * 0.0022)
+    # The least of the pairs of a row is as often one column as another.
+    least = _graph._lots(np.arange(200, 2200)[:, None], np.arange(10)).argmin(axis=1)
+    shares = np.bincount(least, minlength=10) / 2000
+    assert np.all(np.abs(shares - 0.1) < 4 * 0.0067)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "k", "expected"),
+    [(1000, 10, 125), (1000, 70, 140), (4_000_000, 10, 160)],
+)
+def test_rows_of_a_cell_by_hand(n_samples, k, expected, monkeypatch):
+    # 125, twice the neighbours, or .08 of the root of all rows: of 2,000.
+    asked = []
+
+    def stop(X, n_rows, random_state):
+        asked.append(n_rows)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_graph, "_cells", stop)
+    X = np.broadcast_to(0.0, (n_samples, 1))
+    with pytest.raises(KeyboardInterrupt):
+        _graph._cell_neighbors(X, k, None, None)
+    assert asked == [expected]
+
+
+def test_a_group_without_rows_has_no_cells(monkeypatch):
+    # Of three groups the second is empty; the others are divided into two each.
+    X = np.arange(60.0)[:, None]
+    found = iter([np.repeat([0, 2], [40, 20]), np.arange(40) % 2, np.arange(20) % 2])
+
+    def k_means(rows, n_clusters, random_state):
+        labels = next(found)
+        assert len(labels) == len(rows)
+        return labels, np.full((n_clusters, 1), float(len(rows)))
+
+    monkeypatch.setattr(_graph, "_k_means", k_means)
+    cells, centers = _graph._cells(X, 6, None)
+    assert_array_equal(cells[:40], np.arange(40) % 2)
+    n_first = round(40 / 6)
+    assert_array_equal(cells[40:], n_first + np.arange(20) % 2)
+    assert_array_equal(centers.ravel(), [40.0] * n_first + [20.0] * round(20 / 6))
+
+
+def test_rounding_of_the_directions_is_taken_for_none(rng):
+    # In float64 and as float32 and float16 leave it; the mean is taken, the diagonal
+    # is not.
+    W = rng.uniform(0.5, 1.0, size=(6, 6))
+    W = W + W.T
+    for kind, eps in (("f8", 1e-7), ("f4", 1e-7), ("f2", 1e-3)):
+        given = (W * (1 + eps * rng.uniform(-1, 1, size=W.shape))).astype(kind)
+        expected = given.astype(float)
+        expected = (expected + expected.T) / 2
+        np.fill_diagonal(expected, 0.0)
+        for form in (np.asarray, sparse.csr_matrix, sparse.coo_array):
+            if kind == "f2" and form is not np.asarray:
+                continue  # there is no such sparse matrix
+            assert_allclose(checked_graph(form(given), 6).toarray(), expected)
+    given = W.copy()
+    given[1, 4] *= 1 + 1e-4
+    with pytest.raises(ValueError, match=r"from row (1 to row 4|4 to row 1) is"):
+        checked_graph(given, 6)
+
+
+def test_a_graph_of_some_rows(rng):
+    W = rng.uniform(size=(6, 6))
+    graph = checked_graph(W + W.T, 6)
+    rows, weights = np.array([0, 2, 5]), np.array([1.0, 2.0, 3.0])
+    some = graph_of_rows(graph, rows, weights).toarray()
+    expected = graph.toarray()[np.ix_(rows, rows)] * np.outer(weights, weights)
+    assert_allclose(some, expected, rtol=1e-14)
+    assert_array_equal(graph_of_rows(graph, None, None).toarray(), graph.toarray())
+    alone = np.zeros((3, 3))
+    alone[0, 1] = alone[1, 0] = 1.0
+    with pytest.raises(ValueError, match="no edges between the rows whose sample_w"):
+        graph_of_rows(checked_graph(alone, 3), np.array([0, 2]), None)
+
+
+def test_parts_of_the_modularity_by_hand():
+    # The pairs of above, weight 5 in all: p = 1/5 each, s = (1, 3/2, 3/2, 1) / 5, the
+    # sum of squares of a is 1/2, P = 4/5. So row 0 has
+    # 3/10 + 4 (1/5 - 1/5 + 1/5 (1 - 4/5)), row 1 3/10 + 4 (1/5 - 3/10 + 3/10 / 5).
+    W = [[0, 1, 0, 0], [1, 0, 0.5, 0], [0, 0.5, 0, 1], [0, 0, 1, 0]]
+    graph, labels = sparse.csr_array(np.array(W)), np.array([0, 0, 1, 1])
+    parts = modularity_parts(graph, labels)
+    assert_allclose(parts, [0.46, 0.14, 0.14, 0.46], rtol=1e-12)
+    assert cut_share(graph, labels) == pytest.approx(1 / 5)
+
+
+def test_the_mean_of_the_parts_is_the_modularity(rng):
+    graph = neighbor_graph(rng.normal(size=(50, 2)), 5)
+    labels = rng.randint(4, size=50)
+    parts = modularity_parts(graph, labels)
+    assert parts.mean() == pytest.approx(modularity(graph, labels), abs=1e-12)

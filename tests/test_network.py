@@ -363,6 +363,50 @@ def test_row_map_is_frozen_in_float64(rng):
     assert_allclose(alone, mapped(X), rtol=1e-12, atol=1e-14)
 
 
+def test_a_frozen_network_keeps_no_gradients(rng):
+    mlp = MLP((3, 5, 2), "relu", generator())
+    mlp(torch.ones(4, 3)).sum().backward()
+    assert all(p.grad is not None for p in mlp.parameters())
+    assert all(p.grad is None for p in mlp.frozen().parameters())
+
+
+def test_rows_of_another_width_are_refused():
+    text = "takes rows of 3 columns, and the stages before it have made 4"
+    with pytest.raises(ValueError, match=text):
+        row_map()(torch.zeros(7, 4))
+
+
+def test_a_constant_before_the_outputs(rng):
+    mlp = MLP((3, 5, 4, 2), "tanh", generator()).frozen()
+    x = torch.tensor(rng.normal(size=(6, 3)))
+    found = mlp.with_constant()(x).detach()
+    assert_array_equal(found[:, 0], 1.0)
+    assert_allclose(found[:, 1:], mlp(x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_columns", [25, 40, 79])
+def test_wide_batches_are_multiplied_in_parts(n_columns, rng, monkeypatch):
+    monkeypatch.setattr(_network, "_WHOLE_ENTRIES", 200)
+    x = torch.tensor(rng.normal(size=(5, n_columns)), requires_grad=True)
+    weight, bias = (torch.tensor(rng.normal(size=s)) for s in ((3, n_columns), 3))
+    multiplied, whole = [], _network.F.linear
+
+    def counted(part, *others):
+        multiplied.append(part.shape[1])
+        return whole(part, *others)
+
+    monkeypatch.setattr(_network.F, "linear", counted)
+    for given in ((), (bias,)):
+        multiplied.clear()
+        expected = x @ weight.T + (given[0] if given else 0.0)
+        assert_allclose(
+            _network.linear(x, weight, *given).detach(), expected.detach(), rtol=1e-9
+        )
+        assert sum(multiplied) == n_columns
+        assert max(multiplied) <= 40
+        assert (len(multiplied) == 1) == (n_columns <= 40)
+
+
 def test_row_map_through_a_pickle(rng):
     mapped, X = row_map("tanh"), torch.tensor(rng.normal(size=(7, 3)))
     written = pickle.dumps(mapped)
