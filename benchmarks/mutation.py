@@ -8,9 +8,9 @@ condition negated, a loop or a decorator left out. Of each module as many places
 ``--mutants`` are drawn at random, and at each one change; a larger number goes on with
 the same places. The changed module lies in a copy of the repository, where the tests of
 that module run until one fails or their time is over; both count as noticed.
-``--survivors`` tries those again that no test had noticed, after tests were added. What
-changes nothing that could be seen is in `EQUIVALENT`, each with its reason. Each mutant
-is in ``results/mutation.json`` when its tests end.
+``--survivors`` tries those again for which no test has failed, after tests were added.
+What changes nothing that could be seen is in `EQUIVALENT`, each with its reason. Each
+mutant is in ``results/mutation.json`` when its tests end.
 """
 
 import argparse
@@ -209,7 +209,7 @@ def main(arguments=None):
     drawn_of = {x: drawn(x, options.mutants, options.seed) for x in options.modules}
     wanted = [(x, *change) for x in options.modules for change in drawn_of[x][0]]
     if options.survivors:
-        kept = [x for x in book.record["runs"] if x["result"] != "survived"]
+        kept = [x for x in book.record["runs"] if x["result"] == "killed"]
         left = {book.names(x) for x in book.record["runs"]}
         left -= {book.names(x) for x in kept}
         wanted = [names for names in wanted if names in left]

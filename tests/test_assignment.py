@@ -215,6 +215,16 @@ def test_every_cluster_has_rows(how, seed):
         assert (np.diff(sizes) <= 0).all()
 
 
+@each
+def test_assignments_are_compared_as_objects(how, rng):
+    # Not array by array, of which Python could make no truth and no hash.
+    Z, _ = groups(rng, [10, 5])
+    one, other = fit(Z, 2, how), fit(Z, 2, how)
+    assert one == one
+    assert one != other
+    assert len({one, other}) == 2
+
+
 # --- names
 
 
@@ -306,6 +316,19 @@ def test_nearest_center_equals_brute_force(rng):
 def test_nearest_center_in_the_precision_of_the_rows(rng):
     Z, centers = rng.normal(size=(200, 4)), Centers(rng.normal(size=(7, 4)), 0.0)
     assert_array_equal(centers.labels(Z.astype(np.float32)), centers.labels(Z))
+
+
+def test_centers_are_moved_by_hand():
+    # Two rows of one cluster at 0, four of another at 10, none of a third at 100: with
+    # 3 and 1, 11 and 12 the means are 4 / 4 and 63 / 6.
+    centers = Centers(np.array([[0.0], [10.0], [100.0]]), 0.0)
+    counts = np.array([2.0, 4.0, 0.0])
+    moved, counts = centers.moved(np.array([[3.0], [11.0], [1.0], [12.0]]), counts)
+    assert_allclose(moved.centers, [[1.0], [63 / 6], [0.0]])
+    assert_array_equal(counts, [4, 6, 0])
+    same, still = moved.moved(np.empty((0, 1)), counts)
+    assert same is moved
+    assert still is counts
 
 
 # --- cluster_qr

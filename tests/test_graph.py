@@ -1,6 +1,7 @@
 """Neighbours of all rows, their graph, and the modularity of labels on it."""
 
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from skspectralnet._graph import (
     modularity_parts,
     nearest_neighbors,
     neighbor_graph,
+    normalized_cut,
     squared_lengths,
     symmetric_graph,
 )
@@ -189,6 +191,25 @@ def test_without_pynndescent_the_error_says_what_to_do(monkeypatch, rng):
         model.fit(X)
 
 
+class _Descent:
+    """What pynndescent says of five rows on a line; of row 3 it has missed itself."""
+
+    def __init__(self, X, *, n_neighbors, random_state):
+        assert (X.shape, n_neighbors) == ((5, 1), 3)
+        indices = [[0, 1, 2], [1, 0, 2], [2, 1, 3], [2, 4, 1], [4, 3, 2]]
+        self.neighbor_graph = np.array(indices, dtype=np.int32), np.zeros((5, 3))
+
+
+def test_what_pynndescent_finds_without_the_rows_themselves(monkeypatch):
+    module = types.SimpleNamespace(NNDescent=_Descent)
+    monkeypatch.setitem(sys.modules, "pynndescent", module)
+    X = np.array([[0.0], [1.0], [2.1], [3.3], [4.6]])
+    found = find(X, 2, "pynndescent")
+    assert found.indices.dtype == np.int64
+    assert found.indices.tolist() == [[1, 2], [0, 2], [1, 3], [2, 4], [3, 2]]
+    assert found.recall == 1.0
+
+
 # --- the graph
 
 
@@ -326,18 +347,19 @@ def test_ties_do_not_move_nearer_neighbours(rng):
     assert_array_equal(found[5], [6, 3, 1])
 
 
-def test_which_of_tied_neighbours_are_taken_is_up_to_the_pair(rng):
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_which_of_tied_neighbours_are_taken_is_up_to_the_pair(k, rng):
     # Row 0 has one neighbour at .5 and four at 1, in any order of finding them.
     distances = np.array([[0.5, 1.0, 1.0 + 1e-6, 1.0, 1.0 - 1e-6, 1.5]])
     found = np.array([[7, 1, 2, 3, 4, 5]])
     chosen = set()
     for _ in range(20):
         order = np.r_[0, 1 + rng.permutation(4), 5]
-        near = _graph._some_of_tied(distances, found[:, order], np.zeros(1, int), 3)
+        near = _graph._some_of_tied(distances, found[:, order], np.zeros(1, int), k)
         chosen.add(tuple(sorted(near[0])))
     (taken,) = chosen
     lots = _graph._lots(np.zeros(4, int), np.arange(1, 5))
-    assert taken == (*sorted(1 + np.argsort(lots)[:2]), 7)
+    assert taken == (*sorted(1 + np.argsort(lots)[: k - 1]), 7)
 
 
 def test_lots_are_those_of_pairs_and_as_good_as_random():
@@ -442,3 +464,13 @@ def test_the_mean_of_the_parts_is_the_modularity(rng):
     labels = rng.randint(4, size=50)
     parts = modularity_parts(graph, labels)
     assert parts.mean() == pytest.approx(modularity(graph, labels), abs=1e-12)
+
+
+def test_normalized_cut_by_hand():
+    # Pairs 0-1 of weight .2 and 2-3 of .4, an edge of .1 between them, and a cluster
+    # without edges: .1 / (.2 + .2 + .1) + .1 / (.4 + .4 + .1).
+    W = np.zeros((6, 6))
+    W[0, 1], W[2, 3], W[1, 2] = 0.2, 0.4, 0.1
+    graph = sparse.csr_array(W + W.T)
+    cut = normalized_cut(graph, np.array([0, 0, 1, 1, 2, 2]))
+    assert cut == pytest.approx(0.1 / 0.5 + 0.1 / 0.9)
