@@ -225,6 +225,31 @@ def test_assignments_are_compared_as_objects(how, rng):
     assert len({one, other}) == 2
 
 
+@pytest.mark.parametrize("how", ["kmeans", "cluster_qr"])
+def test_weights_of_rows_are_copies(how, rng):
+    Z, _ = groups(rng, [12, 8, 4], spread=0.2)
+    many = rng.randint(1, 5, size=24)
+    rows, options = np.repeat(Z, many, axis=0), {"n_init": 10, "random_state": rng}
+    weighted = fit_assignment(Z, 3, how, weights=many.astype(float), **options)
+    copied = fit_assignment(rows, 3, how, **options)
+    assert_allclose(weighted.centers, copied.centers, rtol=1e-10, atol=1e-10)
+    assert_array_equal(np.repeat(weighted.labels(Z), many), copied.labels(rows))
+
+
+@pytest.mark.parametrize("how", ["kmeans", "cluster_qr"])
+def test_spread_by_hand(how):
+    # Squared distances 1, 1, 1 and 9 to the center 1, or to the first axis.
+    squares = np.array([[1.0, 1.0], [1.0, -1.0], [1.0, 1.0], [1.0, 3.0]])
+    middle, ahead = np.array([[1.0, 0.0]]), np.array([[1.0], [0.0]])
+    found = Centers(middle, 0.0) if how == "kmeans" else Rotation(ahead, middle)
+    assert found.spread(squares) == pytest.approx(1.0)
+    # More than half of the rows are at their center: a millionth of the mean, 9 / 3.
+    assert found.spread(squares[[3]] * [1, 0] + [[0, 0], [0, 0], [0, 3]]) == (
+        pytest.approx(3e-6)
+    )
+    assert found.spread(squares[:1] * [1, 0]) == 1.0  # all of them: any scale will do
+
+
 # --- names
 
 
