@@ -15,6 +15,7 @@ READY := $(VENV)/.ready
 READY_DOCS := $(VENV)/.ready-docs
 READY_DIST := $(VENV)/.ready-dist
 READY_AUDIT := $(VENV)/.ready-audit
+READY_MUTATION := $(VENV)/.ready-mutation
 BENCH_VENV := .bench-venv
 PEER := $(addprefix --peer-python ,$(wildcard $(BENCH_VENV)/bin/python))
 
@@ -25,8 +26,9 @@ export PIP_BUILD_CONSTRAINT := constraints.txt
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-machines test-oldest test-newest golden golden-files fuzz fuzz-files coverage \
-	lint format docs images dist audit bench bench-machine bench-gpu bench-quality bench-env clean
+.PHONY: help demo test test-all test-machines test-oldest test-newest golden \
+	golden-files fuzz fuzz-files mutation promises coverage lint format docs images \
+	dist audit bench bench-machine bench-gpu bench-quality bench-env clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -68,6 +70,13 @@ golden-files: $(READY) ## write the stored models of this state version, where m
 
 fuzz-files: $(READY) ## load broken and hostile files; also the table of their sizes
 	OMP_NUM_THREADS=1 $(RUN) benchmarks/files.py
+
+# MUTANTS=100 make mutation; those that are there already are not made again.
+mutation: $(READY_MUTATION) ## deliberate bugs, and whether the tests notice; an hour
+	OMP_NUM_THREADS=1 $(RUN) benchmarks/mutation.py --mutants $(or $(MUTANTS),40)
+
+promises: $(READY) ## what can be relied on, tried longer than the tests do; hours
+	OMP_NUM_THREADS=1 $(RUN) benchmarks/promises.py
 
 test-all: $(READY) ## all tests
 	$(PYTEST) tests skspectralnet
@@ -186,6 +195,10 @@ $(READY_DOCS): $(READY)
 
 $(READY_AUDIT): $(READY)
 	$(RUN) -m pip install -c constraints.txt -e '.[audit]'
+	touch $@
+
+$(READY_MUTATION): $(READY)
+	$(RUN) -m pip install -c constraints.txt -e '.[mutation]'
 	touch $@
 
 $(READY_DIST): $(READY)

@@ -9,8 +9,8 @@ condition negated, a loop or a decorator left out. Of each module as many places
 the same places. The changed module lies in a copy of the repository, where the tests of
 that module run until one fails or their time is over; both count as noticed.
 ``--survivors`` tries those again for which no test has failed, after tests were added.
-What changes nothing that could be seen is in `EQUIVALENT`, each with its reason. Each
-mutant is in ``results/mutation.json`` when its tests end.
+What changes nothing that could be seen is in `EQUIVALENT`, each with its reason, and is
+not run. Each mutant is in ``results/mutation.json`` when its tests end.
 """
 
 import argparse
@@ -20,10 +20,11 @@ import multiprocessing
 import os
 import random
 import re
+import resource
 import shutil
+import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import rst
@@ -43,10 +44,102 @@ IMPORTED += ("sklearn.cluster", "sklearn.datasets", "sklearn.mixture")
 FORK = multiprocessing.get_context("fork")
 # Operators of bits, which no float has: every test that reaches them fails.
 OF_BITS = re.compile(r"Binary\w+_(?!Bit|[LR]Shift)[A-Za-z]+_(Bit\w+|[LR]Shift)$")
-PATIENCE = 5.0, 60.0  # times the seconds of the unchanged module, and seconds more
+PATIENCE = 4.0, 20.0  # times the seconds of the unchanged module, and seconds more
 # (module, the line before, the line after): why nothing can tell them apart.
-EQUIVALENT = {}
-WORDS = {"killed": "a test fails", "late": "out of time", "survived": "survives"}
+_BOUND = "a bound on the work at once, or a tolerance, that a measurement has chosen"
+_KEYWORDS = "the mark of keywords is no product; all calls stay what they are"
+_COPIED = "a copy is made that nobody sees"
+EQUIVALENT = {
+    ("_losses", "@staticmethod", ""): "torch calls the function of the class itself",
+    ("_network", "_WHOLE_ENTRIES = 2**22", "_WHOLE_ENTRIES = 2** 21"): _BOUND,
+    ("_affinity", "_COPY_ROUNDINGS = 8", "_COPY_ROUNDINGS = 9"): _BOUND,
+    (
+        "_affinity",
+        "def batch_affinity(points, affinity, *, n_neighbors, gamma=None):",
+        "def batch_affinity(points, affinity, /, n_neighbors, gamma=None):",
+    ): _KEYWORDS,
+    (
+        "_affinity",
+        'if distances.device.type != "cpu" or distances.dtype != torch.float32:',
+        'if not distances.device.type != "cpu" or distances.dtype != torch.float32:',
+    ): "the slower of two ways to the same columns",
+    (
+        "_affinity",
+        "if 2 * k > m:",
+        "if 2 * k >= m:",
+    ): "the other of two ways to the same columns",
+    (
+        "_affinity",
+        "usual = float(sigma[own].mean()) if bool(own.any()) else 1.0",
+        "usual = float(sigma[own].mean()) if bool(own.any()) else 0.0",
+    ): "all distances are 0, whatever they are divided by",
+    ("_graph", "_EXACT_ROWS = 100_000", "_EXACT_ROWS = 99999"): _BOUND,
+    (
+        "_graph",
+        "_ENOUGH, _MOST_SEARCHED = 0.995, 256",
+        "_ENOUGH, _MOST_SEARCHED = 0.995, 255",
+    ): _BOUND,
+    ("_graph", "_ROWS_PER_CENTER = 50", "_ROWS_PER_CENTER = 51"): _BOUND,
+    (
+        "_graph",
+        "_TIED, _MOST_TIED = 1.0 + 1e-5, 8",
+        "_TIED, _MOST_TIED = 1.0 + 1e-5, 9",
+    ): _BOUND,
+    (
+        "_graph",
+        "return float((self.neighbors[:, :, None] == found).any(axis=2).mean())",
+        "return float((self.neighbors[:, :, None] == found).any(axis= 1).mean())",
+    ): "as many of the true ones are found as of the found ones are true",
+    (
+        "_graph",
+        "difference = difference.astype(np.float64, copy=False)",
+        "difference = difference.astype(np.float64, copy=True)",
+    ): _COPIED,
+    **{
+        (
+            "_graph",
+            "return found[~itself].reshape(len(rows), -1)",
+            f"return found[~itself].reshape(len(rows), {number})",
+        ): "numpy takes any negative length for the one that is left"
+        for number in ("~1", "- 2")
+    },
+    (
+        "_graph",
+        "n_pieces, labels = connected_components(graph, directed=False)",
+        "n_pieces, labels = connected_components(graph, directed=True)",
+    ): "the graph is symmetric",
+    (
+        "_graph",
+        "def repeated_graph(graph, multiplicities, *, all_pairs=False):",
+        "def repeated_graph(graph, multiplicities, /, all_pairs=False):",
+    ): _KEYWORDS,
+    (
+        "_assignment",
+        'Z, self.centers.astype(Z.dtype, copy=False), metric="euclidean"',
+        'Z, self.centers.astype(Z.dtype, copy=True), metric="euclidean"',
+    ): _COPIED,
+    (
+        "_assignment",
+        "rank = np.count_nonzero(size > size[0] * np.sqrt(np.finfo(Z.dtype).eps))",
+        "rank = np.count_nonzero(size >= size[0] * np.sqrt(np.finfo(Z.dtype).eps))",
+    ): "equal only where all rows are 0, and then there is one cluster",
+    (
+        "_assignment",
+        "if n_distinct == 1:",
+        "if n_distinct <= 1:",
+    ): "there is at least one row",
+    (
+        "_assignment",
+        "tie = 256 * np.finfo(Z.dtype).eps",
+        "tie = 255 * np.finfo(Z.dtype).eps",
+    ): _BOUND,
+}
+WORDS = {
+    "killed": "a test fails",
+    "late": "out of time",
+    "survived": "no test fails",
+    "equivalent": "equivalent",
+}
 
 
 def drawn(module, n_mutants, seed):
@@ -104,11 +197,18 @@ def changed(text, name, occurrence):
     return after, {"line": number, "before": old, "after": new}
 
 
-def run_tests(folder, names):
+def children_seconds():
+    """CPU seconds of all processes that this one has started and seen the end of."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def run_tests(folder, names, limit):
     """End this process, a forked one, with the exit status of pytest."""
     import pytest
     import torch
 
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
@@ -137,25 +237,24 @@ class Workshop:
             shutil.copy(ROOT / name, self.folder / name)
         self.limits = {}
 
-    def run(self, module, limit):
+    def run(self, module, limit=resource.RLIM_INFINITY):
         """Whether a test of a module fails, or the tests do not end in time."""
-        child = FORK.Process(target=run_tests, args=(self.folder, TESTS[module]))
+        child = FORK.Process(
+            target=run_tests, args=(self.folder, TESTS[module], int(limit))
+        )
         child.start()
-        child.join(limit)
-        if child.exitcode is None:
-            child.kill()
-            child.join()
-            return "late"
-        return "killed" if child.exitcode else "survived"
+        child.join()
+        results = {0: "survived", -signal.SIGXCPU: "late"}
+        return results.get(child.exitcode, "killed")
 
     def limit(self, module):
-        """Seconds that a changed module may take; all tests pass without a change."""
+        """CPU seconds of a changed module; all tests pass without a change."""
         if module not in self.limits:
-            start = time.perf_counter()
-            if self.run(module, None) != "survived":
+            before = children_seconds()
+            if self.run(module) != "survived":
                 raise RuntimeError(f"The tests of {module} fail without any change.")
             factor, more = PATIENCE
-            self.limits[module] = factor * (time.perf_counter() - start) + more
+            self.limits[module] = factor * (children_seconds() - before) + more
         return self.limits[module]
 
     def try_out(self, module, text):
@@ -172,13 +271,9 @@ class Workshop:
             path.write_text(text_of(module), "utf-8")
 
 
-def is_equivalent(run):
-    return (run["module"], run["before"], run["after"]) in EQUIVALENT
-
-
 def tables(record):
     """How many changes of each module were noticed."""
-    header = ["module", "places", "changed", *WORDS.values(), "of these equivalent"]
+    header = ["module", "places", "changed", *WORDS.values()]
     rows, all_runs = [], record["runs"]
     for module in TESTS:
         runs = [run for run in all_runs if run["module"] == module]
@@ -189,10 +284,10 @@ def tables(record):
 
 def counts(runs):
     """Numbers of a row of the table."""
-    by_result = [sum(run["result"] == word for run in runs) for word in WORDS]
-    equivalent = sum(run["result"] == "survived" and is_equivalent(run) for run in runs)
-    share = (by_result[0] + by_result[1]) / (len(runs) - equivalent)
-    return [len(runs), *by_result, equivalent, f"{100 * share:.0f} %"]
+    by_result = {word: sum(run["result"] == word for run in runs) for word in WORDS}
+    noticed = by_result["killed"] + by_result["late"]
+    share = noticed / (len(runs) - by_result["equivalent"])
+    return [len(runs), *by_result.values(), f"{100 * share:.0f} %"]
 
 
 def main(arguments=None):
@@ -222,6 +317,8 @@ def main(arguments=None):
         def measure(module, name, occurrence):
             text, lines = changed(text_of(module), name, occurrence)
             found = {"places": drawn_of[module][1], **lines}
+            if (module, lines["before"], lines["after"]) in EQUIVALENT:
+                return found | {"result": "equivalent"}
             return found | {"result": workshop.try_out(module, text)}
 
         command = "python benchmarks/mutation.py"
