@@ -20,7 +20,6 @@ import multiprocessing
 import os
 import random
 import re
-import resource
 import shutil
 import signal
 import sys
@@ -41,7 +40,6 @@ TESTS = {
 # What the tests import, once for all: a forked process has it there.
 IMPORTED = ("torch", "hypothesis", "pytest", "scipy.sparse.linalg", "scipy.special")
 IMPORTED += ("sklearn.cluster", "sklearn.datasets", "sklearn.mixture")
-FORK = multiprocessing.get_context("fork")
 # Operators of bits, which no float has: every test that reaches them fails.
 OF_BITS = re.compile(r"Binary\w+_(?!Bit|[LR]Shift)[A-Za-z]+_(Bit\w+|[LR]Shift)$")
 PATIENCE = 4.0, 20.0  # times the seconds of the unchanged module, and seconds more
@@ -199,16 +197,21 @@ def changed(text, name, occurrence):
 
 def children_seconds():
     """CPU seconds of all processes that this one has started and seen the end of."""
+    import resource  # here: the tables are made where there is none
+
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def run_tests(folder, names, limit):
     """End this process, a forked one, with the exit status of pytest."""
+    import resource
+
     import pytest
     import torch
 
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+    if limit is not None:
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit), resource.RLIM_INFINITY))
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
@@ -237,11 +240,11 @@ class Workshop:
             shutil.copy(ROOT / name, self.folder / name)
         self.limits = {}
 
-    def run(self, module, limit=resource.RLIM_INFINITY):
+    def run(self, module, limit=None):
         """Whether a test of a module fails, or the tests do not end in time."""
-        child = FORK.Process(
-            target=run_tests, args=(self.folder, TESTS[module], int(limit))
-        )
+        fork = multiprocessing.get_context("fork")
+        arguments = self.folder, TESTS[module], limit
+        child = fork.Process(target=run_tests, args=arguments)
         child.start()
         child.join()
         results = {0: "survived", -signal.SIGXCPU: "late"}

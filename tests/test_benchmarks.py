@@ -408,6 +408,45 @@ def test_peers_on_data_in_a_table(module, tmp_path):
     assert "k-means" not in table
 
 
+def test_a_table_of_mutants_by_hand(module):
+    mutation = module("mutation")
+    results = [*["killed"] * 5, "late", "survived", "survived", "equivalent"]
+    runs = [
+        {"module": name, "places": 10, "result": result}
+        for name in mutation.TESTS
+        for result in (results if name == "_graph" else ["killed"])
+    ]
+    lines = mutation.tables({"runs": runs})["mutation"].split("   * - ")
+    (graph,) = (line for line in lines if line.startswith("``_graph.py``"))
+    # 6 of 8 that are not equivalent; with four of other modules 10 of 12.
+    assert graph.split("\n     - ")[1:-1] == ["10", "9", "5", "1", "2", "1"]
+    assert graph.rstrip().endswith("- 75 %")
+    assert lines[-1].rstrip().endswith("- 83 %")
+
+
+def test_every_mutant_taken_for_equivalent_is_one_of_the_text(module):
+    mutation = module("mutation")
+    for name, before, after in mutation.EQUIVALENT:
+        lines = [line.strip() for line in mutation.text_of(name).splitlines()]
+        assert before in lines
+        assert after not in lines or not after
+
+
+def test_what_a_campaign_reports_is_read(module):
+    promises, journal = module("promises"), module("promises").journal
+    said = (
+        "tests/test_fuzz.py .\n30 calls, 4 distinct messages\n      12 fit worked\n"
+        "       9 transform worked\n       4 fit refused: ValueError\n"
+        "slowest: 2.5 s, blobs, float64, array, (30, 3)\n\n== 1 passed in 9.00s =="
+    )
+    found = journal(said)
+    assert (found["calls"], found["messages"], found["slowest"]) == (30, 4, 2.5)
+    assert (found["fits"], found["fits that worked"]) == (16, 12)
+    assert found["slowest rows"] == "blobs, float64, array, (30, 3)"
+    assert promises.counted("passed", said) == 1
+    assert promises.counted("failed", said) == 0
+
+
 def test_make_runs_every_benchmark():
     makefile = (BENCHMARKS.parent / "Makefile").read_text("utf-8")
     scripts = [
