@@ -404,6 +404,9 @@ def test_regression_loss_by_hand():
     missed = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 0.0], [1.0, 1.0]])
     m = torch.tensor([1.0, 2.0, 3.0, 4.0])
     assert float(regression_loss(missed, m)) == pytest.approx(44 / 8 + 10 * 6 / 4)
+    # Three edges along which nothing changes.
+    assert float(regression_loss(torch.ones(6, 2), torch.ones(6))) == 1.0
+    assert_allclose(edge_form(torch.ones(6, 2)), 0.0)
 
 
 def test_edges_drawn_by_weight_have_the_laplacian_as_their_mean(rng):
