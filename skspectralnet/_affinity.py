@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 # Rows nearer to each other than so many roundings of their length are copies.
 _COPY_ROUNDINGS = 8
 # A weight that has vanished, and the largest island as a share of the largest part.
-_VANISHED, _ISLAND = 1e-6, 0.05
+VANISHED, _ISLAND = 1e-6, 0.05
 # Columns that are looked at as one in a first choice of the smallest entries.
 _FOLD = 8
 # Rows of a batch whose differences are there at once: so many entries, but not fewer
@@ -213,23 +213,45 @@ def _with_bridges(neighbors, squared, weights):
     -------
     tensor of shape (b, k)
     """
-    held = weights > _VANISHED
+    held = weights > VANISHED
     if bool(held.all()):
         return weights
+    columns, lengths, kept = (x.cpu().numpy() for x in (neighbors, squared, held))
+    rows, places = bridges(columns, lengths, kept)
+    weights = weights.clone()
+    weights[rows, places] = 1.0
+    return weights
+
+
+def bridges(neighbors, squared, held, n_rows=None):
+    """Rows of islands, and which of their edges leads to the nearest row outside.
+
+    Parameters
+    ----------
+    neighbors, squared, held : ndarrays of shape (b, k)
+        Which of the edges have a weight that has not vanished.
+    n_rows : int, default=None
+        Rows that `neighbors` names; those from b on, whose own edges are not known, are
+        in no island. None: b.
+
+    Returns
+    -------
+    rows, places : ndarrays of int of shape (m,)
+    """
     b, k = neighbors.shape
-    kept, columns = held.cpu().numpy(), neighbors.cpu().numpy()
-    offsets = np.append(0, np.cumsum(kept.sum(axis=1)))
-    edges = np.ones(int(offsets[-1])), columns[kept], offsets
-    graph = sparse.csr_array(edges, shape=(b, b))
+    n_rows = b if n_rows is None else n_rows
+    offsets = np.append(0, np.cumsum(held.sum(axis=1)))
+    offsets = np.append(offsets, np.full(n_rows - b, offsets[-1]))
+    edges = np.ones(int(offsets[-1])), neighbors[held], offsets
+    graph = sparse.csr_array(edges, shape=(n_rows, n_rows))
     part = connected_components(graph, directed=False)[1]
     sizes = np.bincount(part)
     island = sizes <= min(k, _ISLAND * sizes.max())
-    rows = np.flatnonzero(island[part])
-    outside = part[columns[rows]] != part[rows, None]
-    lengths = np.where(outside, squared.cpu().numpy()[rows], np.inf)
-    weights = weights.clone()
-    weights[rows, lengths.argmin(axis=1)] = 1.0
-    return weights
+    island[part[b:]] = False
+    rows = np.flatnonzero(island[part[:b]])
+    outside = part[neighbors[rows]] != part[rows, None]
+    lengths = np.where(outside, squared[rows], np.inf)
+    return rows, lengths.argmin(axis=1)
 
 
 def rbf_matrix(squared, gamma):

@@ -15,6 +15,7 @@ from skspectralnet._affinity import (
 )
 from skspectralnet._defaults import AUTO_WIDTH
 from skspectralnet._distinct import distinct_rows
+from skspectralnet._eigen import inner_product, laplacian_product, residuals
 from skspectralnet._graph import (
     nearest_neighbors,
     repeated_graph,
@@ -23,6 +24,7 @@ from skspectralnet._graph import (
 )
 from skspectralnet._losses import edge_form, lost_form, row_gram
 from skspectralnet._network import orthonormalizer
+from skspectralnet._ranks import added_up, joined_edge_form, least_of_all
 from skspectralnet._rows import rows_of_a_block, standardised
 from skspectralnet._spectral import check_edges, in_units, standardised_gamma
 from skspectralnet._tensors import (
@@ -63,6 +65,7 @@ class GraphTask(NamedTuple):
     n_iter_no_change: int
     device: torch.device
     graph: object = None  # the CSR array given to fit, or None
+    group: object = None  # ProcessGroup of the ranks that hold parts of the graph
 
 
 class EdgeBatch(NamedTuple):
@@ -75,6 +78,8 @@ class EdgeBatch(NamedTuple):
     nodes: torch.Tensor  # (2 e,) int64
     scales: torch.Tensor  # (2 e, 1), s: ones, or the root of mean over own degree
     row_weights: torch.Tensor  # (2 e,), of u in the inner product
+    share: float = 1.0  # of the edges of this rank in the weight of all
+    group: object = None  # ProcessGroup
 
     def functions(self, outputs):
         """The outputs with a constant before them, scaled: (2 e, 1 + q), float64."""
@@ -92,8 +97,13 @@ class EdgeBatch(NamedTuple):
         return matrix, lost_form(row_gram(U, self.row_weights), matrix)
 
     def own_form(self, outputs):
-        """The Laplacian form of functions orthonormalised by their own factor."""
+        """The Laplacian form of functions orthonormalised by their own factor.
+
+        Over the edges that all ranks of a group have drawn.
+        """
         U = self.functions(outputs)
+        if self.group is not None:
+            return joined_edge_form(U, self.row_weights, self.share, self.group)
         matrix = orthonormalizer(U, self.row_weights)
         missing = edge_form(U) - row_gram(U, self.row_weights)
         form = matrix.T @ missing @ matrix
@@ -126,16 +136,24 @@ class GraphReader:
 
     def __init__(self, inputs, nodes, graph, task):
         self.inputs, self.nodes, self.graph, self.task = inputs, nodes, graph, task
-        upper = sparse.triu(graph, k=1).tocoo()
-        self.ends = np.stack(upper.coords)  # (2, n_edges)
-        self.cumulative = np.cumsum(upper.data)
+        self.n_nodes = len(nodes)
+        self._list_edges(sparse.triu(graph, k=1).tocoo())
+        degrees = np.asarray(graph.sum(axis=1)).ravel()
+        self._weigh(degrees, degrees.mean())
+
+    def _list_edges(self, edges):
+        """Those of a COO array, each of which is drawn as often as its weight."""
+        self.ends = np.stack(edges.coords)  # (2, n_edges)
+        self.cumulative = np.cumsum(edges.data)
         self.cumulative /= self.cumulative[-1]
-        self.degrees = np.asarray(graph.sum(axis=1)).ravel()
-        relative = self.degrees.mean() / self.degrees
+
+    def _weigh(self, degrees, mean):
+        """What functions are multiplied by at each node, and in inner products."""
+        self.degrees, relative = degrees, mean / degrees
         ones = np.ones_like(relative)
-        symmetric = task.laplacian == "symmetric"
+        symmetric = self.task.laplacian == "symmetric"
         self._scales = np.sqrt(relative) if symmetric else ones
-        self._row_weights = relative if task.laplacian == "unnormalized" else ones
+        self._row_weights = relative if self.task.laplacian == "unnormalized" else ones
 
     def draw(self, n_edges, generator):
         """Numbers of some edges, by weight, with replacement."""
@@ -171,6 +189,117 @@ class GraphReader:
             device=self.task.device,
             method=method,
         )
+
+    @property
+    def largest_degree(self):
+        return float(self.degrees.max())
+
+    def forms(self, Y):
+        """The Gram matrix and the Laplacian form of functions over all nodes.
+
+        Both divided by the total weight of the nodes.
+
+        Parameters
+        ----------
+        Y : ndarray of shape (n_nodes, q)
+        """
+        row_weights, _ = inner_product(self.degrees, self.task.laplacian)
+        total = row_weights.sum()
+        weighted = row_weights[:, None] * Y
+        gram = weighted.T @ Y / total
+        form = Y.T @ laplacian_product(self.graph, Y, self.task.laplacian) / total
+        return gram, form
+
+    def residuals(self, Y, eigenvalues):
+        """How far functions are from being eigenvectors of these eigenvalues, (q,)."""
+        return residuals(self.graph, Y, eigenvalues, self.task.laplacian)
+
+
+class GraphPart(NamedTuple):
+    """Some nodes of a graph with all of their edges, for one rank of several.
+
+    The far ends of edges that belong to other ranks come after the own nodes.
+    """
+
+    inputs: object  # {ndarray, CSR} of shape (n_own + n_others, n_inputs)
+    graph: object  # CSR array of shape (n_own, n_own + n_others)
+    degrees: np.ndarray  # (n_own + n_others,), above 0
+
+
+class PartReader(GraphReader):
+    """Draws edges of the part of a graph that a rank has.
+
+    What is summed up over nodes is so over those of all ranks, which call each method
+    that does together, as they do the constructor.
+
+    Parameters
+    ----------
+    inputs : Rows
+        Of the part.
+    part : GraphPart
+    task : GraphTask
+        With a group.
+    """
+
+    def __init__(self, inputs, part, task):
+        self.inputs, self.nodes = inputs, np.arange(len(inputs))
+        self.graph, self.task, n_own = part.graph, task, part.graph.shape[0]
+        total = added_up(part.degrees[:n_own].sum(), task.group)
+        self.n_nodes = int(added_up(n_own, task.group))
+        check_edges(total, lambda: total)
+        self._share = float(part.degrees[:n_own].sum()) / total
+        self._list_edges(self.graph.tocoo())
+        self._weigh(part.degrees, total / self.n_nodes)
+
+    def read(self, edges):
+        """The EdgeBatch of some edges."""
+        return super().read(edges)._replace(share=self._share, group=self.task.group)
+
+    @property
+    def largest_degree(self):
+        return -least_of_all(-float(self.degrees.max()), self.task.group)
+
+    def forms(self, Y):
+        """The Gram matrix and the Laplacian form of functions over all nodes.
+
+        Parameters
+        ----------
+        Y : ndarray of shape (n_own + n_others, q)
+            Of the nodes of this rank and the far ends of its edges.
+        """
+        own, row_weights = self._own(Y)
+        gram = own.T @ (row_weights[:, None] * own)
+        form = own.T @ self._laplacian_product(Y)
+        total, gram, form = self._summed(row_weights.sum(), gram, form)
+        return gram / total, form / total
+
+    def residuals(self, Y, eigenvalues):
+        """As :func:`~skspectralnet._eigen.residuals`, over the nodes of all ranks."""
+        own, row_weights = self._own(Y)
+        weights = row_weights[:, None]
+        missed = self._laplacian_product(Y) - eigenvalues * weights * own
+        squares = np.sum(missed**2 / weights, axis=0), np.sum(weights * own**2, axis=0)
+        missed, lengths = self._summed(*squares)
+        return np.sqrt(missed / lengths)
+
+    def _own(self, Y):
+        """The functions at the nodes of this rank, and the weights of these."""
+        n_own = self.graph.shape[0]
+        row_weights, _ = inner_product(self.degrees[:n_own], self.task.laplacian)
+        return Y[:n_own], row_weights
+
+    def _laplacian_product(self, Y):
+        """As :func:`~skspectralnet._eigen.laplacian_product`, at the own nodes."""
+        n_own, degrees = self.graph.shape[0], self.degrees[:, None]
+        if self.task.laplacian != "symmetric":
+            return degrees[:n_own] * Y[:n_own] - self.graph @ Y
+        roots = np.sqrt(degrees)
+        return Y[:n_own] - (self.graph @ (Y / roots)) / roots[:n_own]
+
+    def _summed(self, *parts):
+        """Arrays added up over all ranks."""
+        parts = [torch.as_tensor(part, dtype=torch.float64) for part in parts]
+        return [added_up(part, self.task.group).numpy() for part in parts]
 
 
 class Graphs(NamedTuple):

@@ -11,7 +11,13 @@ import contextlib
 import torch
 from torch import distributed
 
-from skspectralnet._losses import laplacian_form, lost_form, row_weights
+from skspectralnet._losses import (
+    edge_form,
+    laplacian_form,
+    lost_form,
+    row_gram,
+    row_weights,
+)
 from skspectralnet._network import orthonormalizer_of
 
 
@@ -86,6 +92,38 @@ def joined_form(outputs, affinity, laplacian, group):
     size = degree / n_rows if laplacian == "unnormalized" else 1.0
     of_edges = matrix.T @ form @ matrix / n_rows
     return of_edges + size * lost_form(gram / n_rows, matrix)
+
+
+def joined_edge_form(U, row_weights, share, group):
+    r"""The form of functions orthonormalised over edges that all ranks have drawn.
+
+    .. math:: F = M^T (\sum_r p_r E_r - \sum_r p_r G_r) M + I, \qquad
+        M^T (\sum_r p_r G_r) M = I
+
+    with E the :func:`~skspectralnet._losses.edge_form` and G the
+    :func:`~skspectralnet._losses.row_gram` of the edges of a rank, which it has drawn
+    from its own ones, and p the share of these of the weight of all: the means are
+    those of edges that are drawn from all.
+
+    Parameters
+    ----------
+    U : tensor of shape (2 e, q), float64
+        The first ends of the edges of this rank, then the second ones.
+    row_weights : tensor of shape (2 e,)
+    share : float
+        :math:`p_r`.
+    group : ProcessGroup
+
+    Returns
+    -------
+    tensor of shape (q, q), float64
+        The same on all ranks. Its gradients are as those of :func:`joined_form`.
+    """
+    parts = torch.stack([row_gram(U, row_weights), edge_form(U)])
+    gram, form = summed(share * parts, group)
+    matrix = orthonormalizer_of(gram, 1)
+    eye = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    return matrix.T @ (form - gram) @ matrix + eye
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """The spectral stage on one graph of all rows: edges, regression, alignment."""
 
+import contextlib
 from functools import partial
 from typing import NamedTuple
 
@@ -18,12 +19,12 @@ from skspectralnet._eigen import (
     laplacian_product,
     nearest_basis,
     rayleigh_ritz,
-    residuals,
     subspace_bound,
 )
 from skspectralnet._losses import SMOOTHNESS, regression_loss, useless_value
 from skspectralnet._neighbor_graph import build_graphs
 from skspectralnet._network import MLP, placed_mlp
+from skspectralnet._ranks import summed_gradients
 from skspectralnet._spectral import (
     GUARD_OUTPUTS,
     STEPS,
@@ -135,6 +136,63 @@ def fit(inputs, points, task, constraints, trainer, rng):
     return SpectralFit(mlp, ritz, largest_degree, history, graphs.n_neighbors, error)
 
 
+def beginning(fit, inputs, task, generator):
+    """The network that ranks begin with, by what a sample of the rows has shown.
+
+    Parameters
+    ----------
+    fit : SpectralFit
+        Of the sample.
+    inputs : Rows
+        Of the sample.
+    task : GraphTask
+    generator : torch.Generator
+
+    Returns
+    -------
+    MLP
+        With ``init="spectral"`` that of the sample, whose eigenvectors it has learned;
+        else one with random weights, placed at rows of the sample.
+    """
+    if task.init == "random":
+        every = np.arange(len(inputs))
+        return _placed(inputs, every, task, _n_trained(task), generator)
+    state = fit.mlp.to_arrays()
+    for name in ("weights", "biases"):  # without the constant
+        state[name][-1] = state[name][-1][1:]
+    return MLP.from_arrays(state)
+
+
+def fit_part(reader, mlp, trainer, rng):
+    """The same stage on one of several ranks, each of which has a part of the graph.
+
+    Parameters
+    ----------
+    reader : PartReader
+    mlp : MLP
+        The `beginning`.
+    trainer : Trainer
+    rng : RandomState
+        Of the edges that this rank draws.
+
+    Returns
+    -------
+    SpectralFit
+        The same on all ranks. With ``init="spectral"`` it has no history: what was
+        learned there has that of the regression, on the sample.
+    """
+    generator, history = torch_generator(rng), None
+    mlp = MLP.from_arrays(mlp.to_arrays())  # others may have the one given
+    if reader.task.init == "spectral":
+        found = _polish(reader, mlp, None, generator, trainer).fit
+    else:
+        history = _train_edges(reader, mlp.float(), generator, trainer)
+        with trainer.stage("alignment"):
+            found = align_to_graph(reader, mlp, None)
+    n_neighbors, made = reader.task.n_neighbors, found[:3]
+    return SpectralFit(*made, history, n_neighbors, found.error)
+
+
 def _learn_pairs(graphs, pairs, generator, trainer):
     """Regression on exact eigenvectors, then polishing; a GraphFit and the History."""
     task = graphs.solved.task
@@ -149,9 +207,7 @@ def _learn_pairs(graphs, pairs, generator, trainer):
         tol=0.0,
         n_iter_no_change=trainer.schedule.max_iter,
     )
-    with trainer.stage("alignment", _POLISH_EPOCHS) as stage:
-        hooks = {"generator": generator, **stage.hooks()}
-        best = polished(graphs.whole, mlp, pairs, trainer.schedule, **hooks)
+    best = _polish(graphs.whole, mlp, pairs, generator, trainer)
     if best.interrupted:
         warn_of_interrupt("spectral map", len(history.loss_curve))
     return best.fit, history
@@ -159,15 +215,31 @@ def _learn_pairs(graphs, pairs, generator, trainer):
 
 def _learn_edges(graphs, pairs, generator, trainer):
     """The spectral loss from random weights; a GraphFit and the History."""
-    whole, task = graphs.whole, graphs.whole.task
-    # The constant before the outputs is the first of the components.
-    mlp = new_network(whole, task.n_components + GUARD_OUTPUTS - 1, generator)
-    training = partial(fit_edges, whole, mlp, generator=generator)
-    patience = {"tol": task.tol, "n_iter_no_change": task.n_iter_no_change}
-    history = train_map(trainer, training, "spectral loss", **patience)
+    whole = graphs.whole
+    mlp = new_network(whole, _n_trained(whole.task), generator)
+    history = _train_edges(whole, mlp, generator, trainer)
     with trainer.stage("alignment"):
         exact = pairs if graphs.solved is whole else None
         return align_to_graph(whole, mlp, exact), history
+
+
+def _n_trained(task):
+    """Outputs trained from random weights: the constant is the first component."""
+    return task.n_components + GUARD_OUTPUTS - 1
+
+
+def _train_edges(reader, mlp, generator, trainer):
+    """Train a network on the spectral loss; the History."""
+    task, training = reader.task, partial(fit_edges, reader, mlp, generator=generator)
+    patience = {"tol": task.tol, "n_iter_no_change": task.n_iter_no_change}
+    return train_map(trainer, training, "spectral loss", **patience)
+
+
+def _polish(reader, mlp, pairs, generator, trainer):
+    """The Polished of a stage of the fit."""
+    with trainer.stage("alignment", _POLISH_EPOCHS) as stage:
+        hooks = {"generator": generator, **stage.hooks()}
+        return polished(reader, mlp, pairs, trainer.schedule, **hooks)
 
 
 def _warn_of(found, pairs, task, fit_task):
@@ -227,12 +299,21 @@ def new_network(reader, n_outputs, generator):
     -------
     MLP
     """
-    task, n_nodes = reader.task, len(reader.nodes)
+    return _placed(reader.inputs, reader.nodes, reader.task, n_outputs, generator)
+
+
+def _placed(inputs, nodes, task, n_outputs, generator):
+    """The same at some rows of the inputs, which are numbered."""
     hidden = task.hidden_layer_sizes
     if hidden is None:
-        hidden = graph_layers(*reader.inputs.shape)
-    layers = (*hidden, n_outputs)
-    mlp = placed_mlp(reader.read_inputs, n_nodes, layers, task.activation, generator)
+        hidden = graph_layers(*inputs.shape)
+    mlp = placed_mlp(
+        lambda chosen: inputs.batch(nodes[chosen]),
+        len(nodes),
+        (*hidden, n_outputs),
+        task.activation,
+        generator,
+    )
     return mlp.to(task.device)
 
 
@@ -329,12 +410,17 @@ def fit_edges(reader, mlp, schedule, *, generator, n_steps=_EPOCH_STEPS, **hooks
     """
     task, n_edges = reader.task, max(reader.task.batch_size // 2, 1)
     mlp.to(task.device)
-    loss_of = STEPS[task.orthonorm]
+    loss_of, kept = STEPS[task.orthonorm], hooks["epochs"].kept
+    summing = contextlib.nullcontext()
+    if task.group is not None:
+        summing = summed_gradients(mlp, task.group)
 
     # Not a generator: a Ctrl-C while one is finalised would be lost.
     batches = iter(lambda: reader.read(reader.draw(n_edges, generator)), None)
 
     def losses():
+        if kept is not None:  # the epoch may be made again elsewhere
+            generator.manual_seed(kept.next_seed())
         return (loss_of(mlp, batches, task) for _ in range(n_steps))
 
     most = max(_MONITORED_ENTRIES // (2 * reader.inputs.shape[1]), n_edges)
@@ -345,7 +431,8 @@ def fit_edges(reader, mlp, schedule, *, generator, n_steps=_EPOCH_STEPS, **hooks
         with torch.no_grad():
             return float(joint_loss(mlp, iter([fixed]), task))
 
-    return train(mlp, losses, schedule, validate=validate, **hooks)
+    with summing:
+        return train(mlp, losses, schedule, validate=validate, **hooks)
 
 
 def polished(reader, mlp, pairs, schedule, *, generator, **hooks):
@@ -355,7 +442,7 @@ def polished(reader, mlp, pairs, schedule, *, generator, **hooks):
     ----------
     reader : GraphReader
     mlp : MLP
-    pairs : Eigenpairs
+    pairs : Eigenpairs or None
         The exact ones, of the graph of `reader` or of a sample of its rows.
     schedule : Schedule
     generator : torch.Generator
@@ -367,8 +454,8 @@ def polished(reader, mlp, pairs, schedule, *, generator, **hooks):
     Polished
         The distances are None where the exact vectors are not those of `reader`.
     """
-    is_exact = len(pairs.vectors) == len(reader.nodes)
-    n_steps = min(epoch_steps(len(reader.nodes)), _EPOCH_STEPS)
+    is_exact = pairs is not None and len(pairs.vectors) == reader.n_nodes
+    n_steps = min(epoch_steps(reader.n_nodes), _EPOCH_STEPS)
     candidate = MLP.from_arrays(mlp.to_arrays()).float()
     schedule = schedule._replace(
         max_iter=_POLISH_EPOCHS,
@@ -416,18 +503,17 @@ def align_to_graph(reader, mlp, pairs):
     GraphFit
         Its functions have mean square 1 in the inner product.
     """
-    task, graph = reader.task, reader.graph
+    task = reader.task
     mlp = mlp.with_constant().frozen()
     Y = reader.outputs(mlp)  # (n_nodes, 1 + q)
-    row_weights, _ = inner_product(reader.degrees, task.laplacian)
-    total = row_weights.sum()
-    weighted = row_weights[:, None] * Y
-    gram = weighted.T @ Y / total
-    form = Y.T @ laplacian_product(graph, Y, task.laplacian) / total
+    gram, form = reader.forms(Y)
     coefficients = None
     if pairs is not None:
         cut = cut_at_gap(pairs.eigenvalues, task.n_components)
-        cross = weighted.T @ pairs.vectors[:, : max(cut, task.n_components)] / total
+        row_weights, _ = inner_product(reader.degrees, task.laplacian)
+        weighted = row_weights[:, None] * Y
+        targets = pairs.vectors[:, : max(cut, task.n_components)]
+        cross = weighted.T @ targets / row_weights.sum()
         coefficients = nearest_basis(gram, cross)
     if coefficients is None:
         eigenvalues, coefficients = rayleigh_ritz(gram, form)
@@ -439,19 +525,19 @@ def align_to_graph(reader, mlp, pairs):
         coefficients = coefficients[:, order]
     error = _error(reader, Y @ coefficients, eigenvalues, pairs)
     found = RitzPairs(eigenvalues, coefficients)
-    return GraphFit(mlp, found, float(reader.degrees.max()), error)
+    return GraphFit(mlp, found, reader.largest_degree, error)
 
 
 def _error(reader, Y, eigenvalues, pairs):
     """The ApproximationError of aligned functions."""
     task = reader.task
-    row_weights, _ = inner_product(reader.degrees, task.laplacian)
     spectrum = eigenvalues if pairs is None else pairs.eigenvalues
     cut = min(cut_at_gap(spectrum, task.n_components), Y.shape[1])
-    missed = residuals(reader.graph, Y, eigenvalues, task.laplacian)
+    missed = reader.residuals(Y, eigenvalues)
     distance = None
     if pairs is not None:
         exact = pairs.vectors[:, :cut]
+        row_weights, _ = inner_product(reader.degrees, task.laplacian)
         distance = grassmann_distance(Y[:, :cut], exact, row_weights)
     following = spectrum[cut] if len(spectrum) > cut else np.inf
     return ApproximationError(

@@ -26,7 +26,15 @@ from skspectralnet._batch_graph import (
     fit_map,
     new_map,
 )
-from skspectralnet._losses import LOSSES, laplacian_form
+from skspectralnet._losses import LOSSES, edge_form, laplacian_form, row_gram
+from skspectralnet._neighbor_graph import (
+    EdgeBatch,
+    GraphPart,
+    GraphReader,
+    GraphTask,
+    PartReader,
+    neighbor_affinity,
+)
 from skspectralnet._network import MLP, orthonormalizer, orthonormalizer_of
 from skspectralnet._ranks import joined_form, same_weights, summed, summed_gradients
 from skspectralnet._rows import Rows
@@ -190,12 +198,13 @@ class Threads:
         tensor.copy_(self._all(tensor, group)[group_src])
 
 
-def in_threads(seed):
-    """What each of two ranks has found, for each case."""
+def on_threads(monkeypatch, function):
+    """What a function of a rank, which is also its group, returns on each."""
+    monkeypatch.setattr(_ranks, "distributed", Threads())
     found = [None] * N_RANKS
 
     def run(rank):
-        found[rank] = [on_a_rank(rank, rank, seed, *case) for case in CASES]
+        found[rank] = function(rank)
 
     threads = [threading.Thread(target=run, args=(rank,)) for rank in range(N_RANKS)]
     for thread in threads:
@@ -220,10 +229,117 @@ def check(case, ranks, seed):
 
 
 def test_two_ranks_are_one_process(monkeypatch, global_random_seed):
-    monkeypatch.setattr(_ranks, "distributed", Threads())
-    found = in_threads(global_random_seed)
+    def all_cases(rank):
+        return [on_a_rank(rank, rank, global_random_seed, *case) for case in CASES]
+
+    found = on_threads(monkeypatch, all_cases)
     for case in range(len(CASES)):
         check(case, found, global_random_seed)
+
+
+# --- parts of a graph
+
+
+def graph_task(laplacian, group=None):
+    return GraphTask(
+        **{"n_components": 3, "affinity": "self_tuning", "gamma": None},
+        **{"n_neighbors": 5, "n_neighbors_asked": False, "batch_size": 64},
+        **{"laplacian": laplacian, "orthonorm": "joint", "loss": "log"},
+        **{"init": "random", "hidden_layer_sizes": (16,), "activation": "tanh"},
+        **{"tol": 0.0, "n_iter_no_change": 5, "device": torch.device("cpu")},
+        group=group,
+    )
+
+
+def part_of(X, graph, rank):
+    """The Rows and the GraphPart of a rank: a third of the nodes, or two thirds."""
+    third = len(X) // 3
+    own = np.arange(third) if rank == 0 else np.arange(third, len(X))
+    reached = np.unique(graph[own].tocoo().coords[1])
+    nodes = np.append(own, np.setdiff1d(reached, own))
+    degrees = np.asarray(graph.sum(axis=1)).ravel()
+    part = GraphPart(X[nodes], graph[own][:, nodes], degrees[nodes])
+    return nodes, Rows(part.inputs, np.zeros(N_COLUMNS), 1.0), part
+
+
+def whole_graph(seed):
+    rng = np.random.RandomState(seed)
+    X = rng.normal(size=(90, N_COLUMNS))
+    return X, neighbor_affinity(X, "self_tuning", 5, gamma=None, random_state=rng)
+
+
+@pytest.mark.parametrize("laplacian", ["random_walk", "symmetric", "unnormalized"])
+def test_parts_of_a_graph_are_the_graph(monkeypatch, laplacian, global_random_seed):
+    X, graph = whole_graph(global_random_seed)
+    Y = np.random.RandomState(global_random_seed).normal(size=(90, 3))
+    task = graph_task(laplacian)
+    reader = GraphReader(Rows(X, np.zeros(3), 1.0), np.arange(90), graph, task)
+    values = np.arange(3.0)
+
+    def on_rank(rank):
+        nodes, inputs, part = part_of(X, graph, rank)
+        mine = PartReader(inputs, part, graph_task(laplacian, rank))
+        form = gram = 0.0
+        # Exhaustively: each edge by itself, times its probability.
+        for edge, share in enumerate(np.diff(mine.cumulative, prepend=0.0)):
+            batch = mine.read(np.array([edge]))
+            ends = nodes[mine.ends[:, edge]]
+            U = batch.functions(torch.from_numpy(Y[ends]))
+            form = form + share * batch.share * edge_form(U)
+            gram = gram + share * batch.share * row_gram(U, batch.row_weights)
+        measured = mine.forms(Y[nodes]), mine.residuals(Y[nodes], values)
+        return *measured, mine.largest_degree, mine.n_nodes, gram, form
+
+    found = on_threads(monkeypatch, on_rank)
+    for forms, missed, largest, n_nodes, _, _ in found:
+        np.testing.assert_allclose(forms, reader.forms(Y), atol=1e-12)
+        np.testing.assert_allclose(missed, reader.residuals(Y, values), rtol=1e-10)
+        assert (largest, n_nodes) == (pytest.approx(reader.largest_degree), 90)
+    gram, form = (sum(rank[i] for rank in found) for i in (4, 5))
+    expected = reader.forms(np.column_stack([np.ones(90), Y]))
+    if laplacian == "unnormalized":  # of edges: over the mean degree
+        expected = expected[0], expected[1] / reader.degrees.mean()
+    np.testing.assert_allclose(gram, expected[0], atol=1e-12)
+    np.testing.assert_allclose(form, expected[1], atol=1e-12)
+
+
+def edges_of(seed, step, rank):
+    """An EdgeBatch of the same number of edges on each rank."""
+    draws = np.random.RandomState([seed, step, rank])
+    inputs = torch.from_numpy(draws.normal(size=(80, N_COLUMNS)))
+    weights = torch.from_numpy(draws.uniform(0.5, 2.0, size=80))
+    return EdgeBatch(inputs, None, torch.ones(80, 1), weights, 0.5, rank)
+
+
+def test_two_ranks_that_draw_edges_are_one_process(monkeypatch, global_random_seed):
+    seed = global_random_seed
+
+    def on_rank(rank):
+        mlp = network(seed)
+        batches = (edges_of(seed, step, rank) for step in range(N_STEPS))
+        with summed_gradients(mlp, rank):
+            losses = (LOSSES["log"](b.own_form(mlp(b.inputs))) for b in batches)
+            return trained(mlp, losses)
+
+    def joined(step):
+        parts = [edges_of(seed, step, rank) for rank in range(N_RANKS)]
+
+        def ends(name):  # all first ones before all second ones
+            halves = [getattr(part, name).chunk(2) for part in parts]
+            return torch.cat([half[i] for i in (0, 1) for half in halves])
+
+        return EdgeBatch(ends("inputs"), None, ends("scales"), ends("row_weights"))
+
+    first, second = on_threads(monkeypatch, on_rank)
+    mlp = network(seed)
+    batches = map(joined, range(N_STEPS))
+    one = trained(mlp, (LOSSES["log"](b.own_form(mlp(b.inputs))) for b in batches))
+    assert first == second
+    np.testing.assert_allclose(first[0], one[0], atol=1e-7)
+    assert distance(first[1], one[1]) < 1e-7
+
+
+# --- processes
 
 
 @pytest.fixture(scope="module")
