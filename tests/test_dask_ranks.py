@@ -222,10 +222,6 @@ def test_two_fits_at_once_by_all_workers(client, by_all):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        (
-            {"neighbors_in": "data"},
-            "neighbors_in='data' does not.*neighbors_in='batch'",
-        ),
         ({"init": "spectral"}, "init='random', or give subsample a number"),
         ({"orthonorm": "alternating"}, "orthonorm='joint'"),
         ({"max_restarts": -1}, "max_restarts=-1: expected"),
@@ -240,8 +236,8 @@ def test_parameters_that_all_workers_cannot_follow(client, changes, says):
 
 def test_an_embedding_by_all_workers(client, blobs4):
     X = da.from_array(blobs4[0], chunks=(500, 3))
-    with pytest.raises(ValueError, match="Set neighbors_in='batch', init='random'"):
-        DaskSpectralNetEmbedding(2, subsample=None).fit(X)
+    with pytest.raises(ValueError, match=r"init='spectral' does not.*init='random'"):
+        DaskSpectralNetEmbedding(2, subsample=None, neighbors_in="batch").fit(X)
     model = DaskSpectralNetEmbedding(3, **BY_ALL, neighbors_in="batch", init="random")
     Z = model.fit_transform(X).compute()
     means = np.stack([Z[blobs4[1] == j].mean(axis=0) for j in range(4)])

@@ -83,11 +83,14 @@ TABLE = {
     "dask._sample": (9, {"dask", "numpy", "scipy"}, set()),
     "dask._refine": (10, {"dask", "numpy"}, set()),
     "dask._shards": (10, {"dask", "numpy", "scipy"}, set()),
+    "dask._cells": (11, {"dask", "numpy", "scipy", "sklearn"}, set()),
+    "dask._neighbors": (12, {"dask", "numpy", "scipy", "sklearn"}, set()),
+    "dask._edges": (13, {"dask", "numpy", "scipy"}, set()),
     "dask._rank": (11, {"distributed", "numpy", "torch"}, set()),
     "dask._attempts": (12, {"distributed"}, set()),
-    "dask._fits": (13, {"numpy", "sklearn"}, set()),
-    "dask._estimators": (14, {"numpy", "sklearn"}, set()),
-    "dask": (15, {"distributed"}, set()),
+    "dask._fits": (14, {"numpy", "sklearn"}, set()),
+    "dask._estimators": (15, {"numpy", "sklearn"}, set()),
+    "dask": (16, {"distributed"}, set()),
 }
 FOLDERS = {"dask", "inspection"}
 

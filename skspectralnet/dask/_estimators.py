@@ -23,6 +23,7 @@ from skspectralnet.dask._cluster import (
 )
 from skspectralnet.dask._fits import (
     Given,
+    OfAll,
     check_by_ranks,
     columns_of,
     learned,
@@ -198,7 +199,7 @@ class _DaskSpectralNet(BaseEstimator):
             `max_restarts`.
         """
         _check_known(known)
-        plain = self._checked_plain()
+        plain = self._checked_plain(partial_labels)
         check_rows(X)
         client = usable_client(self.client)
         n_workers = len(client.nthreads())
@@ -215,14 +216,15 @@ class _DaskSpectralNet(BaseEstimator):
             if plain.subsample is None:
                 given = Given(X, partial_labels, sample, n_samples, n_workers)
                 restarts = self.max_restarts
-                model = learned_by_all(client, given, plain, seeds, restarts)
+                found = learned_by_all(client, given, plain, seeds, restarts)
             else:
-                model = run(client, learned, plain, sample, columns_of(X))
+                found = OfAll(run(client, learned, plain, sample, columns_of(X)), None)
         of_all = n_samples <= wanted.size
-        self._store(X, self._with_all_rows(client, X, model, of_all))
+        model = self._with_all_rows(client, X, found.model, of_all)
+        self._store(X, model, found.recall)
         return self
 
-    def _checked_plain(self):
+    def _checked_plain(self, labels):
         """The estimator that learns, its parameters checked."""
         plain = self._plain_as_set()
         plain._validate_params()
@@ -232,14 +234,17 @@ class _DaskSpectralNet(BaseEstimator):
                 "all workers is begun again, a whole number from 0."
             )
         if plain.subsample is None:
-            check_by_ranks(plain)
+            check_by_ranks(plain, labels)
         return plain
 
-    def _store(self, X, model):
+    def _store(self, X, model, recall):
         name, method = self._of_rows
         of_rows = getattr(model, method)(X)
         self._local = model
         setattr(self, name, of_rows)
+        vars(self).pop("neighbors_recall_", None)
+        if recall is not None:
+            self.neighbors_recall_ = recall
 
     # --- rows, those of the fit or new ones
 
@@ -274,7 +279,9 @@ class DaskSpectralNetClustering(ClusterMixin, _DaskSpectralNet):
         Rows of the sample, those with labels first. Of fewer rows the model is that of
         the estimator without Dask in its name. None: a sample of 200,000 rows settles
         the stages before the map and what is compared, and then all workers train the
-        map together, each on its share of all rows; see :ref:`dask-all`.
+        map together, each on its share of all rows; see :ref:`dask-all`. With
+        ``neighbors_in="data"`` they learn from edges of the graph of all rows, which
+        is made where these are; see :ref:`dask-graph`.
     client : Client, default=None
         Of `distributed`. None: the one made last. It is no part of copies that are
         stored.
@@ -306,6 +313,9 @@ class DaskSpectralNetClustering(ClusterMixin, _DaskSpectralNet):
     outlier_share_ : float
         Only with `contamination`: the share of -1 in `labels_`. `offset_` is that of
         the sample.
+    neighbors_recall_ : float
+        The share of the exact neighbours that the graph of all rows has, measured on
+        1,000 of them. Only with ``neighbors_in="data"`` and ``subsample=None``.
     **others
         All other attributes are those of
         :class:`~skspectralnet.SpectralNetClustering`, of the sample.
@@ -457,9 +467,9 @@ class DaskSpectralNetEmbedding(_DaskSpectralNet):
     subsample : int or None, default=200_000
         Rows of the sample, those with labels first. Of fewer rows the model is that of
         the estimator without Dask in its name, whose default is to learn from all.
-        None: all workers train the map together, as in
-        :class:`DaskSpectralNetClustering`, with ``neighbors_in="batch"`` and
-        ``init="random"``.
+        None: all workers train the map together on the graph of all rows, or with
+        ``neighbors_in="batch"`` and ``init="random"`` on batches, as in
+        :class:`DaskSpectralNetClustering`.
     client : Client, default=None
         Of `distributed`. None: the one made last. It is no part of copies that are
         stored.
@@ -473,6 +483,9 @@ class DaskSpectralNetEmbedding(_DaskSpectralNet):
     ----------
     embedding_ : dask array of shape (n_samples, n_components)
         `transform` of the rows of `fit`, when it is computed.
+    neighbors_recall_ : float
+        The share of the exact neighbours that the graph of all rows has, measured on
+        1,000 of them. Only with ``neighbors_in="data"`` and ``subsample=None``.
     **others
         All other attributes are those of
         :class:`~skspectralnet.SpectralNetEmbedding`, of the sample.

@@ -12,9 +12,13 @@ from skspectralnet._constraints import known_pairs
 from skspectralnet._input import validate_rows
 from skspectralnet._partitions import is_frame
 from skspectralnet._tasks import FitTask
+from skspectralnet._tensors import torch_generator
 from skspectralnet._validation import NoContext
+from skspectralnet._whole_graph import beginning
 from skspectralnet.dask._attempts import trained_by_ranks
 from skspectralnet.dask._cluster import given_up_on_error, run
+from skspectralnet.dask._edges import divided_graph
+from skspectralnet.dask._neighbors import neighborhoods
 from skspectralnet.dask._sample import type_of
 from skspectralnet.dask._shards import Recipe, divided
 
@@ -64,29 +68,46 @@ def scored(model, sample, frame):
     return model.score(rows_of_sample(sample, frame))
 
 
-def check_by_ranks(plain):
-    """Whether the map of these parameters can be trained by all workers.
+def check_by_ranks(plain, labels):
+    """Whether all workers can train a map with these parameters and labels.
+
+    Parameters
+    ----------
+    plain : estimator
+    labels : dask array or array-like of shape (n_samples,), or None
 
     Raises
     ------
     ValueError
         The message says what to do.
     """
-    one_memory = {"neighbors_in": ("data", "batch"), "init": ("spectral", "random")}
-    wrong = [
-        (name, value, other)
-        for name, (value, other) in one_memory.items()
-        if getattr(plain, name) == value
-    ]
+    whole, wrong = plain.neighbors_in == "data", []
+    if plain.init == "spectral" and not whole:
+        wrong.append(("init", "spectral", "random"))
     if plain.orthonorm == "alternating":
         wrong.append(("orthonorm", "alternating", "joint"))
+    if callable(plain.affinity) and whole:
+        wrong.append(("affinity", plain.affinity, "self_tuning"))
     if wrong:
         given = ", ".join(f"{name}={value!r}" for name, value, _ in wrong)
         others = ", ".join(f"{name}={other!r}" for name, _, other in wrong)
         raise ValueError(
-            "With subsample=None all workers train on batches of their own rows, which "
+            "With subsample=None all workers train, each on a part of the rows, which "
             f"{given} does not allow. Set {others}, or give subsample a number."
         )
+    if whole and labels is not None:
+        raise ValueError(
+            "With subsample=None and neighbors_in='data' the graph of all rows lies in "
+            "parts on the workers, and partial_labels are edges between any of them. "
+            "Set neighbors_in='batch', or give subsample a number."
+        )
+
+
+class OfAll(NamedTuple):
+    """What all workers have learned."""
+
+    model: object  # estimator
+    recall: float | None  # of the neighbours in the graph of all rows; None: no graph
 
 
 def learned_by_all(client, given, plain, seeds, max_restarts):
@@ -106,10 +127,11 @@ def learned_by_all(client, given, plain, seeds, max_restarts):
 
     Returns
     -------
-    estimator
+    OfAll
     """
+    whole = plain.neighbors_in == "data"
     changed = {
-        "neighbors_in": "batch",
+        "neighbors_in": "data" if whole else "batch",
         "subsample": None,
         "random_state": seeds[0],  # to go on where the fit was begun
     }
@@ -119,13 +141,25 @@ def learned_by_all(client, given, plain, seeds, max_restarts):
     begun = client.submit(begun_on, plain, *of_sample, pure=False)
     with given_up_on_error(client, begun):
         recipe = run(client, recipe_of, begun, type_of(given.X), seeds[1])
-        most = given.n_samples // recipe.task.batch_size
-        most = int(np.clip(most, 1, given.n_workers))
-        shards = divided(client, given.X, given.labels, recipe, most)
+        divide = _divided_graph if whole else _divided_rows
+        shards, recall = divide(client, given, begun, recipe)
         with given_up_on_error(client, *shards):
             fit = trained_by_ranks(client, shards, recipe, max_restarts)
         model = run(client, ended_on, plain, *of_sample, begun, fit)
-    return model.set_params(**asked)
+    return OfAll(model.set_params(**asked), recall)
+
+
+def _divided_rows(client, given, begun, recipe):
+    """The rows of each rank, as futures; no recall."""
+    most = given.n_samples // recipe.task.batch_size
+    most = int(np.clip(most, 1, given.n_workers))
+    return divided(client, given.X, given.labels, recipe, most), None
+
+
+def _divided_graph(client, given, begun, recipe):
+    """The part of each rank of the graph of all rows, as futures; and its recall."""
+    found = neighborhoods(client, given.X, given.n_samples, begun, recipe)
+    return divided_graph(client, found, recipe, given.n_workers), found.recall
 
 
 @guarded
@@ -145,20 +179,28 @@ def begun_on(plain, sample, frame):
 
 def recipe_of(taken, dtype, seed):
     """The Recipe of a fit that was begun."""
-    told, params = taken.trial.told, taken.given.params
+    trial, params = taken.trial, taken.given.params
+    told, task, mlp = trial.told, trial.task, None
+    if trial.whole:
+        task = task._replace(n_neighbors=trial.fit.n_neighbors)
+        generator = torch_generator(np.random.RandomState(seed))
+        mlp = beginning(trial.fit, told.inputs, task, generator)
     return Recipe(
         params=params,
         stages=told.stages,
         inputs=told.inputs.units,
         points=told.points.units,
-        task=taken.trial.task,
+        task=task,
         dtype=dtype,
         seed=seed,
+        mlp=mlp,
     )
 
 
 def ended_on(plain, sample, frame, taken, fit):
     """The model of a fit that was begun, with the map of another SpectralFit."""
+    if fit.history is None:  # of the regression, which the sample has seen
+        fit = fit._replace(history=taken.trial.fit.history)
     trial = with_fit(taken.trial, fit, taken.given, _untold(plain))
     plain._handed_taken = taken._replace(trial=trial)
     return learned(plain, sample, frame)

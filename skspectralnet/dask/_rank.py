@@ -11,10 +11,11 @@ from distributed import Event, Variable, get_worker, secede
 from distributed.protocol import deserialize_bytes, serialize_bytes
 from torch import distributed
 
-from skspectralnet import _batch_graph
+from skspectralnet import _batch_graph, _whole_graph
 from skspectralnet._calls import guarded
 from skspectralnet._constraints import groups_of, known_pairs, of_distinct
 from skspectralnet._distinct import distinct_rows
+from skspectralnet._neighbor_graph import GraphPart, PartReader
 from skspectralnet._rows import Rows
 from skspectralnet._stages import only_distinct
 from skspectralnet._tasks import FitTask
@@ -154,7 +155,7 @@ def on_rank(shard, meeting, recipe, place):
 
     Parameters
     ----------
-    shard : Shard
+    shard : Shard or GraphPart
     meeting : Meeting
     recipe : Recipe
     place : Place
@@ -191,10 +192,9 @@ def _let_go(error):
 
 @guarded
 def _trained(shard, recipe, place, group, over):
-    """The SpectralFit of the rows of all ranks, on one of them."""
+    """The SpectralFit of the rows, or the graph, of all ranks, on one of them."""
     rng = np.random.RandomState([recipe.seed, place.rank])
     kept = Checkpoints(place, int(rng.randint(2**31)) << 20, over)
-    inputs, points, known = _told(shard, recipe)
     params = recipe.params
     task, first = FitTask(NoContext(), params, None, None), place.rank == 0
     trainer = params._trainer(task if first else task.holding())._replace(kept=kept)
@@ -203,6 +203,10 @@ def _trained(shard, recipe, place, group, over):
     device = resolve_device(params.device)
     with gradients(device):
         of_all = recipe.task._replace(group=group, device=device)
+        if isinstance(shard, GraphPart):
+            reader = PartReader(Rows(shard.inputs, *recipe.inputs), shard, of_all)
+            return _whole_graph.fit_part(reader, recipe.mlp, trainer, rng)
+        inputs, points, known = _told(shard, recipe)
         return _batch_graph.fit(inputs, points, of_all, known, trainer, rng)
 
 

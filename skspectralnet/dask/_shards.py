@@ -6,7 +6,6 @@ import numpy as np
 from dask import delayed
 from scipy import sparse
 
-from skspectralnet._batch_graph import BatchTask
 from skspectralnet._rows import Units, rows_at_once
 from skspectralnet._stages import Stages
 from skspectralnet.dask._cluster import SMALL, given_up_on_error, joined
@@ -20,9 +19,10 @@ class Recipe(NamedTuple):
     stages: Stages  # fitted
     inputs: Units  # of what the network sees
     points: Units  # of where distances are taken
-    task: BatchTask
+    task: object  # BatchTask or GraphTask
     dtype: np.dtype  # that the rows are read as
     seed: int
+    mlp: object = None  # the MLP that ranks begin with; None: of random weights
 
 
 class Shard(NamedTuple):
@@ -58,20 +58,20 @@ def pieces_of(block, labels, place, recipe, n_ranks):
     rows, labels = rows_of_part(block, labels, place[0], recipe.dtype)
     ranks = numbers_of(place, rows.shape[0], recipe.seed) % np.uint64(n_ranks)
     size = max(rows_at_once(rows), 1)
-    seen = []
+    found = []
     for start in range(0, rows.shape[0], size):
         some = slice(start, start + size)
-        shard, kept = _seen(rows[some], recipe.stages)
+        shard, kept = seen(rows[some], recipe.stages)
         if labels is not None:
             shard = shard._replace(labels=labels[some][kept])
-        seen.append((shard, ranks[some][kept]))
+        found.append((shard, ranks[some][kept]))
     return tuple(
-        stacked([_only(shard, of_rows == rank) for shard, of_rows in seen])
+        stacked([_only(shard, of_rows == rank) for shard, of_rows in found])
         for rank in range(n_ranks)
     )
 
 
-def _seen(rows, stages):
+def seen(rows, stages):
     """Rows behind the stages, without labels, and which of them have a part."""
     codes = stages.codes(rows)
     kept = stages.directed(codes)
@@ -93,14 +93,15 @@ def _only(shard, which):
 
 
 def stacked(shards):
-    """One Shard of several, in their order; None of none."""
+    """One Shard, or tuple of another kind, of several in their order; None of none."""
     shards = [shard for shard in shards if shard is not None]
     if not shards:
         return None
-    return Shard(*map(_stacked, zip(*shards, strict=True)))
+    return type(shards[0])(*map(rows_together, zip(*shards, strict=True)))
 
 
-def _stacked(arrays):
+def rows_together(arrays):
+    """One array of several, dense or sparse; None of Nones."""
     if arrays[0] is None:
         return None
     if sparse.issparse(arrays[0]):
