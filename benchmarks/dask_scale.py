@@ -1,6 +1,6 @@
 """Labels, rates, memory and lost workers of the estimators for clusters of dask.
 
-    python benchmarks/dask_scale.py [--parts labels predict disk client killed]
+    python benchmarks/dask_scale.py [--parts labels predict disk client recall killed]
         [--folder FOLDER]
 
 Two worker processes of one thread each, on one machine; each run is in
@@ -15,8 +15,10 @@ threads and with one, in turn, the best of two and of four.
 ``disk``: a fit and the labels of rows in files of 4.1 times the memory that both
 workers may use, in chunks of 16 MiB; restarts of workers are counted. ``client``: the
 most memory that is no mapped file (RssAnon) of the client during a fit and a count of
-the labels, above that before, by the number of rows. ``killed``: a worker is killed
-(-9) while it works on the sample, the centres or the labels, five times each.
+the labels, above that before, by the number of rows. ``recall``: the share of the exact
+neighbours in the graph of all rows, of 100,000 rows of two kinds. ``killed``: a worker
+is killed (-9) while it works on the sample, the centres or the labels, and where all
+workers train on the graph of all rows or in that training, five times each.
 """
 
 import argparse
@@ -31,6 +33,7 @@ import time
 import warnings
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import dask
 import dask.array as da
@@ -60,9 +63,30 @@ PLAIN = {"metric_learner": None, "random_state": 0}
 # Memory that is kept for the next array: by what dask sets, it goes back at once.
 KEEPING = {"MALLOC_TRIM_THRESHOLD_": 2**28, "MALLOC_MMAP_THRESHOLD_": 2**25}
 CLIENT_ROWS = (100_000, 1_000_000)
-# The names of tasks by which a stage is known.
-STAGES = {"sample": "kept_of", "centres": "sums_of", "labels": "_of_block"}
+GRAPH_ROWS, KINDS = 100_000, ("20 clusters in 8 columns", "normal in 16 columns")
+# Of all rows, and long enough to be found at it.
+BY_ALL = {**PLAIN, "subsample": None, "batch_size": 256, "max_iter": 20, "tol": 0.0}
+BY_ALL |= {"n_iter_no_change": 30, "early_stopping": False}
+ON_GRAPH = {**BY_ALL, "neighbors_in": "data"}
 TRIES = 5
+
+
+class Stage(NamedTuple):
+    """Where a worker is killed."""
+
+    prefix: str  # of the names of its tasks
+    settings: dict = {**PLAIN, "subsample": 1000}  # of the estimator
+    after: float = 0.0  # seconds at it
+
+
+STAGES = {
+    "sample": Stage("kept_of"),
+    "graph": Stage("found_in_bucket", ON_GRAPH),
+    "training": Stage("on_rank", BY_ALL, 2.0),
+    "training on the graph": Stage("on_rank", ON_GRAPH, 2.0),
+    "centres": Stage("sums_of"),
+    "labels": Stage("_of_block"),
+}
 
 
 @contextlib.contextmanager
@@ -259,14 +283,31 @@ def client(n_rows):
     return {"rows": n_rows, "mib": memory.peak, "wall": watch.wall}
 
 
+# --- the graph of all rows
+
+
+def recall(kind):
+    """The share of the exact neighbours that the buckets have found."""
+    n_columns = int(kind.split()[-2])
+    if kind.startswith("normal"):
+        X = np.random.RandomState(0).normal(size=(GRAPH_ROWS, n_columns))
+    else:
+        X, _ = make_blobs(GRAPH_ROWS, n_columns, centers=20, random_state=0)
+    rows = da.from_array(X.astype(np.float32), chunks=(GRAPH_ROWS // 4, n_columns))
+    with two_workers() as client, Stopwatch() as watch:
+        settings = {**ON_GRAPH, "max_iter": 1, "client": client}
+        model = DaskSpectralNetClustering(20, **settings).fit(rows)
+    return {"rows": GRAPH_ROWS, "recall": model.neighbors_recall_, "wall": watch.wall}
+
+
 # --- lost workers
 
 
 class Killer:
     """Kills (-9) the first worker that has a task of a kind, in a ``with`` block."""
 
-    def __init__(self, client, prefix):
-        self._client, self._prefix = client, prefix
+    def __init__(self, client, stage):
+        self._client, self._prefix, self._after = client, stage.prefix, stage.after
         self._pids = client.run(os.getpid)
         self._end = threading.Event()
         self.killed = None
@@ -285,6 +326,8 @@ class Killer:
             for address, keys in self._client.processing().items():
                 named = (str(key).lstrip("('") for key in keys)
                 if any(key.startswith(self._prefix) for key in named):
+                    if self._end.wait(self._after):
+                        return  # it has ended before
                     self.killed = self._pids[address]
                     os.kill(self.killed, signal.SIGKILL)
                     return
@@ -308,7 +351,7 @@ def killed(stage):
     """Labels as without, and seconds, of as many tries."""
     same, seconds, n_killed = 0, [], 0
     with two_workers() as client:
-        model = DaskSpectralNetClustering(6, subsample=1000, client=client, **PLAIN)
+        model = DaskSpectralNetClustering(6, client=client, **STAGES[stage].settings)
         rows = slow_rows()
         expected = model.fit(rows).labels_.compute()
         for _ in range(TRIES):
@@ -341,6 +384,7 @@ PARTS = {
     "predict": (predict, ("32 columns",)),
     "disk": (disk, ("1,024 columns",)),
     "client": (client, CLIENT_ROWS),
+    "recall": (recall, KINDS),
     "killed": (killed, tuple(STAGES)),
 }
 
@@ -378,6 +422,12 @@ def tables(record):
         for run in found["client"]
     ]
     tables["dask_client"] = rst.list_table(header, rows)
+    header = ["rows", "n", "recall"]
+    rows = [
+        [run["case"], f"{run['rows']:,}", f"{run['recall']:.3f}"]
+        for run in found["recall"]
+    ]
+    tables["dask_recall"] = rst.list_table(header, rows)
     header = ["killed at", "tries", "same labels", "longest, seconds"]
     rows = [
         [run["case"], run["killed"], run["same"], f"{run['longest']:.0f}"]
