@@ -23,7 +23,8 @@ GENERATED = DOCS / "_generated"
 NAMES = (
     *("assignment", "converted", "dask_scale", "eigengap", "eigensolvers", "fidelity"),
     *("files", "footprint", "how_sure", "merge", "mnist", "mnist_peer", "more_shapes"),
-    *("neighbors", "neighbors_large", "orthonorm", "peers", "quality", "roofline"),
+    *("mutation", "neighbors", "neighbors_large", "orthonorm", "peers", "promises"),
+    *("quality", "roofline"),
     *("scale", "score", "shapes", "siamese", "small", "speed", "supervised"),
 )
 STYLE = {"svg.hashsalt": "skspectralnet", "font.size": 12, "axes.grid": True}
