@@ -1,6 +1,7 @@
 """Embedding to labels: the three ways, their order, and too few distinct rows."""
 
 import warnings
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -223,6 +224,8 @@ def test_assignments_are_compared_as_objects(how, rng):
     assert one == one
     assert one != other
     assert len({one, other}) == 2
+    with pytest.raises(FrozenInstanceError):
+        one.centers = other.centers
 
 
 @pytest.mark.parametrize("how", ["kmeans", "cluster_qr"])
@@ -300,7 +303,7 @@ def test_names_by_hand(clusters, labels, expected):
 def test_the_number_of_a_label_without_a_cluster_is_that_of_none(
     clusters, labels, n_clusters, expected, lost
 ):
-    with pytest.warns(ConvergenceWarning, match=f"labels in .* got no cluster|{lost}"):
+    with pytest.warns(ConvergenceWarning, match=lost):
         names, _ = named(clusters, labels, n_clusters)
     assert names == expected
 
