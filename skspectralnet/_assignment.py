@@ -23,7 +23,7 @@ LOG_TIE = 1e-9
 _LEAST_SPREAD = 1e-6
 # A start of k-means costs rows times the square of the clusters: so much at most, but
 # so many rows, and for each cluster, have a part in it (benchmarks/speed.py).
-_START_COST, _START_ROWS, _START_ROWS_PER_CLUSTER = 2**26, 4096, 20
+_START_COST, _START_ROWS, _START_ROWS_PER_CLUSTER = 2**30, 4096, 50
 # Starts of k-means for clusters that are only compared.
 _QUICK_STARTS = 3
 

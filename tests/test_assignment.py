@@ -49,14 +49,15 @@ def test_starts_of_many_rows_are_compared_on_some(monkeypatch, global_random_see
             return super().fit(X, y, sample_weight)
 
     monkeypatch.setattr(_assignment, "KMeans", Spied)
+    monkeypatch.setattr(_assignment, "_START_COST", 2**26)
     rng = np.random.RandomState(global_random_seed)
-    Z, labels = groups(rng, [70, 70, *[40] * 130])  # 132 in 5,340 rows
+    Z, labels = groups(rng, [520, 520, *[55] * 130])  # 132 in 8,190 rows
     found = fit(Z.astype(np.float32), 132, seed=global_random_seed)
-    assert fitted == [(4096, np.float64, 10), (5340, np.float32, 1)]
+    assert fitted == [(6600, np.float64, 10), (8190, np.float32, 1)]
     assert adjusted_rand_score(labels, found.labels(Z)) > 0.99
     del fitted[:]
     fit(Z[:, :3].astype(np.float32), 3)
-    assert fitted == [(5340, np.float32, 10)]  # few clusters cost little
+    assert fitted == [(8190, np.float32, 10)]  # few clusters cost little
 
 
 def same_posterior(Z, mixture):
