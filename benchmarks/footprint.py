@@ -142,7 +142,8 @@ def forget_peak():
 def wide_models(names=tuple(MODELS), before=None):
     """The peaks of models, by name and shape; of others those of before."""
     first = in_own_process(__file__, "--wide", "SpectralNetClustering()", 300, 30)
-    found = {} if before is None else before["models"]
+    models = {} if before is None else before["models"]
+    found = {name: models.get(name, {}) for name in MODELS}
     for name in names:
         found[name] = {}
         for shape in SHAPES:
@@ -189,18 +190,13 @@ def main():
     if sys.argv[1:] == ["--cycles"]:
         print(json.dumps(cycles(CYCLES)))
         return 0
-    if sys.argv[1:3] == ["--wide", "--models"]:
+    if sys.argv[1:] == ["--wide"] or sys.argv[1:3] == ["--wide", "--models"]:
         found = json.loads((RESULTS / "footprint.json").read_text())["results"]
-        found["wide"] = wide_models(sys.argv[3:], found["wide"])
+        found["wide"] = wide_models(sys.argv[3:] or tuple(MODELS), found["wide"])
         write("footprint", "python benchmarks/footprint.py", found)
         return 0
-    if sys.argv[1:2] == ["--wide"] and sys.argv[2:]:
+    if sys.argv[1:2] == ["--wide"]:
         print(json.dumps(wide(sys.argv[2], *map(int, sys.argv[3:]))))
-        return 0
-    if sys.argv[1:] == ["--wide"]:
-        found = json.loads((RESULTS / "footprint.json").read_text())["results"]
-        found["wide"] = wide_models()
-        write("footprint", "python benchmarks/footprint.py", found)
         return 0
     found = {"import": import_seconds()}
     say(f"import {found['import']}")

@@ -267,14 +267,15 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         - ``"mixture"``: the most probable of Gaussians with covariances of their own,
           to each variance a twentieth of the largest variance of a component added.
     contamination : float in (0, 0.5], default=None
-        Share of the rows of `fit` that are outliers. Those, and new rows, get the label
-        -1 where `score_samples` is below `offset_`, the score that this share of the
-        rows learned from is below. The map and the clusters are what they are without
-        it. None: each row gets the label of a cluster, however far it lies.
+        Share of the rows of `fit`, counted by their weights, that are outliers. Those,
+        and new rows, get the label -1 where `score_samples` is below `offset_`, the
+        score that this share of the rows learned from is below. The map and the
+        clusters are what they are without it. None: each row gets the label of a
+        cluster, however far it lies.
     n_init : int, default=10
-        Starts of k-means, or of the mixture, each from a k-means of its own. Those of
-        k-means are made and compared on 20 rows for each cluster, but at least 4,096,
-        where there are more.
+        Starts of k-means, or of the mixture, each from a k-means of its own. Where rows
+        times squared clusters exceed 2 ** 30, those of k-means are made and compared on
+        a part of the rows, at least 50 for each cluster.
     verbose : int, default=0
         Above 0, progress bars on the standard error, and at the end a line with the
         clusters found, the last of `summary`. Above 1, a line after each stage as

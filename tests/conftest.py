@@ -1,9 +1,11 @@
 """Seeds, threads and data that the tests share."""
 
 import ipaddress
+import logging
 import os
 import socket
 import sys
+import time
 
 # One thread for each worker, before torch is imported: the tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -103,6 +105,50 @@ def client():
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """A client of two workers of dask in processes of their own."""
+    dask, distributed = map(pytest.importorskip, ("dask", "distributed"))
+    # One that was killed imports torch again, which takes longer on a busy machine
+    # than a local cluster waits by default.
+    patience = {"distributed.deploy.lost-worker-timeout": "300s"}
+    with (
+        dask.config.set(patience),
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=":0",
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="session")
+def nothing_runs():
+    """Whether the workers of a client do nothing and keep nothing, after a while."""
+
+    def found(client):
+        for _ in range(100):
+            if not (any(client.processing().values()) or client.who_has()):
+                return True
+            time.sleep(0.05)
+        return False
+
+    return found
+
+
+@pytest.fixture(scope="session")
+def sorted_blobs():
+    """Four blobs in 800 rows of three columns, the rows of a blob together."""
+    centers = [[0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]]
+    X, y = make_blobs(800, centers=centers, random_state=0)
+    order = np.argsort(y, kind="stable")
+    return X[order], y[order]
 
 
 class Elsewhere:

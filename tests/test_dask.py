@@ -1,7 +1,6 @@
 """Estimators on collections of dask: the plain ones, and those for many machines."""
 
 import importlib
-import logging
 import os
 import pickle
 import signal
@@ -75,16 +74,6 @@ def framed(X, n_partitions=5):
 def unknown(X):
     """An array of dask whose chunks have lengths that nobody knows."""
     return X[X[:, 0] > -np.inf]
-
-
-def nothing_runs(client):
-    """Whether the workers have nothing to do and keep nothing, after a while."""
-    for _ in range(100):
-        busy = any(client.processing().values()) or client.who_has()
-        if not busy:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 # --- the plain estimators
@@ -327,7 +316,7 @@ def test_sparse_rows_are_sampled(client):
 # --- the fit
 
 
-def test_of_all_rows_it_is_the_plain_model(client, plain, blobs4):
+def test_of_all_rows_it_is_the_plain_model(client, plain, blobs4, nothing_runs):
     X = da.from_array(blobs4[0], chunks=((500, 0, 700), 3))
     model = DaskSpectralNetClustering(4, **QUICK).fit(X)
     assert isinstance(model.labels_, da.Array)
@@ -499,7 +488,7 @@ def test_two_fits_at_once(client, of_sample):
 # --- bad input
 
 
-def test_bad_rows(client, blobs4):
+def test_bad_rows(client, blobs4, nothing_runs):
     X = da.from_array(blobs4[0], chunks=(400, 3))
     model = DaskSpectralNetClustering(4, **QUICK)
     broken = blobs4[0].copy()
@@ -535,7 +524,7 @@ def test_bad_rows(client, blobs4):
     assert nothing_runs(client)
 
 
-def test_bad_labels_and_parameters(client, blobs4):
+def test_bad_labels_and_parameters(client, blobs4, nothing_runs):
     X = da.from_array(blobs4[0], chunks=(400, 3))
     model = DaskSpectralNetClustering(4, **QUICK)
     labels = np.zeros(1200)
@@ -605,26 +594,6 @@ def test_without_distributed_the_import_says_what_to_install(monkeypatch):
 
 
 # --- processes
-
-
-@pytest.fixture(scope="module")
-def processes():
-    """A client of two workers in processes of their own."""
-    # One that was killed imports torch again, which takes longer on a busy machine
-    # than a local cluster waits by default.
-    patience = {"distributed.deploy.lost-worker-timeout": "300s"}
-    with (
-        dask.config.set(patience),
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
 
 
 def slow_blobs(n_parts=12):

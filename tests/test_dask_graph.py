@@ -1,13 +1,11 @@
 """The neighbour graph of all rows, made and learned from on a cluster of dask."""
 
 import copy
-import logging
 import os
 import pickle
 import signal
 import sys
 import threading
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -264,28 +262,10 @@ def test_nodes_without_an_edge_are_left_out(rng, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def blobs4():
-    """Four blobs in 800 rows of three columns, the rows of a blob together."""
-    centers = [[0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]]
-    X, y = make_blobs(800, centers=centers, random_state=0)
-    order = np.argsort(y, kind="stable")
-    return X[order], y[order]
-
-
-@pytest.fixture(scope="module")
-def on_graph(client, blobs4):
+def on_graph(client, sorted_blobs):
     """A model of the graph of all rows, which lie in four chunks."""
-    X = da.from_array(blobs4[0], chunks=(200, 3))
+    X = da.from_array(sorted_blobs[0], chunks=(200, 3))
     return DaskSpectralNetClustering(4, **ON_GRAPH).fit(X), X
-
-
-def nothing_runs(client):
-    """Whether the workers have nothing to do and keep nothing, after a while."""
-    for _ in range(100):
-        if not (any(client.processing().values()) or client.who_has()):
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def assert_same_map(one, other):
@@ -296,9 +276,11 @@ def assert_same_map(one, other):
         assert torch.equal(value, weights[1][name]), name
 
 
-def test_labels_are_those_of_the_plain_estimator(client, on_graph, blobs4):
+def test_labels_are_those_of_the_plain_estimator(
+    client, on_graph, sorted_blobs, nothing_runs
+):
     model, _ = on_graph
-    plain = SpectralNetClustering(4, **ON_GRAPH).fit(blobs4[0])
+    plain = SpectralNetClustering(4, **ON_GRAPH).fit(sorted_blobs[0])
     labels = model.labels_.compute()
     assert adjusted_rand_score(labels, plain.labels_) == 1.0
     assert model.neighbors_recall_ == 1.0
@@ -309,7 +291,7 @@ def test_labels_are_those_of_the_plain_estimator(client, on_graph, blobs4):
     assert error.distance is None
     assert np.all(error.residuals[:4] < 0.1)
     local = model.to_local()
-    assert_array_equal(local.predict(blobs4[0]), labels)
+    assert_array_equal(local.predict(sorted_blobs[0]), labels)
     for name in ("subsample", "neighbors_in", "random_state"):
         assert getattr(local, name) == getattr(model, name)
     stored = pickle.loads(pickle.dumps(model))  # noqa: S301
@@ -325,12 +307,12 @@ def test_parts_of_the_rows_change_nothing(client, on_graph):
     assert_same_map(again, model)
 
 
-def test_many_buckets_and_the_order_of_the_rows(client, blobs4, monkeypatch):
+def test_many_buckets_and_the_order_of_the_rows(client, sorted_blobs, monkeypatch):
     """And copies of rows, which would fill the lists of each other."""
     monkeypatch.setattr(_neighbors, "_BUCKET_ROWS", 400)
     parts = collected_parts(monkeypatch)
     order = np.append(np.random.RandomState(0).permutation(800), [5] * 40)
-    X, y = blobs4[0][order], blobs4[1][order]
+    X, y = sorted_blobs[0][order], sorted_blobs[1][order]
     model = DaskSpectralNetClustering(4, **ON_GRAPH)
     model.fit(da.from_array(X, chunks=((300, 0, 540), 3)))
     assert adjusted_rand_score(model.labels_.compute(), y) == 1.0
@@ -435,10 +417,10 @@ def test_what_a_graph_in_parts_cannot_follow(client, changes, labels, says):
         model.fit(X, partial_labels=labels)
 
 
-def test_bad_rows_and_a_graph_without_edges(client, blobs4):
-    X = da.from_array(blobs4[0], chunks=(400, 3))
+def test_bad_rows_and_a_graph_without_edges(client, sorted_blobs, nothing_runs):
+    X = da.from_array(sorted_blobs[0], chunks=(400, 3))
     model = DaskSpectralNetClustering(4, **ON_GRAPH)
-    broken = blobs4[0].copy()
+    broken = sorted_blobs[0].copy()
     broken[700, 1] = np.nan
     with pytest.raises(ValueError, match=r"Part 1 of X .*NaN"):
         model.fit(da.from_array(broken, chunks=(400, 3)))
@@ -450,24 +432,6 @@ def test_bad_rows_and_a_graph_without_edges(client, blobs4):
 
 
 # --- processes
-
-
-@pytest.fixture(scope="module")
-def processes():
-    """A client of two workers in processes of their own."""
-    patience = {"distributed.deploy.lost-worker-timeout": "300s"}
-    with (
-        dask.config.set(patience),
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """Training of one map by all workers of a cluster of dask."""
 
-import logging
 import os
 import signal
 import sys
@@ -15,7 +14,7 @@ import torch
 from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import make_blobs, make_moons
+from sklearn.datasets import make_moons
 from sklearn.metrics import adjusted_rand_score
 
 from skspectralnet import SpectralNetClustering, SpectralNetEmbedding
@@ -55,29 +54,10 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def blobs4():
-    """Four blobs in 800 rows of three columns, the rows of a blob together."""
-    centers = [[0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]]
-    X, y = make_blobs(800, centers=centers, random_state=0)
-    order = np.argsort(y, kind="stable")
-    return X[order], y[order]
-
-
-@pytest.fixture(scope="module")
-def by_all(client, blobs4):
+def by_all(client, sorted_blobs):
     """A model of all rows, which lie in four chunks."""
-    X = da.from_array(blobs4[0], chunks=(200, 3))
+    X = da.from_array(sorted_blobs[0], chunks=(200, 3))
     return DaskSpectralNetClustering(4, **BY_ALL).fit(X), X
-
-
-def nothing_runs(client):
-    """Whether the workers have nothing to do and keep nothing, after a while."""
-    for _ in range(100):
-        busy = any(client.processing().values()) or client.who_has()
-        if not busy:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def assert_same_map(one, other):
@@ -149,10 +129,10 @@ def test_fewer_ranks_where_there_are_few_rows(client):
 
 
 @pytest.mark.parametrize("plain", [SpectralNetClustering, SpectralNetEmbedding])
-def test_a_fit_that_went_elsewhere_in_between_is_the_fit(plain, blobs4):
+def test_a_fit_that_went_elsewhere_in_between_is_the_fit(plain, sorted_blobs):
     settings = {"neighbors_in": "batch", "init": "random", "max_iter": 2}
     model = plain(3, **settings, subsample=None, metric_learner=None, random_state=0)
-    X = blobs4[0][::4]
+    X = sorted_blobs[0][::4]
     sample = SimpleNamespace(rows=X, labels=None)
     taken = _fits.begun_on(model, sample, None)
     taken = deserialize_bytes(serialize_bytes(taken))
@@ -163,16 +143,16 @@ def test_a_fit_that_went_elsewhere_in_between_is_the_fit(plain, blobs4):
         assert_array_equal(found.predict(X), expected.labels_)
 
 
-def test_all_rows_by_all_workers(client, by_all, blobs4):
+def test_all_rows_by_all_workers(client, by_all, sorted_blobs, nothing_runs):
     model, X = by_all
     labels = model.labels_.compute()
-    assert adjusted_rand_score(labels, blobs4[1]) == 1.0
+    assert adjusted_rand_score(labels, sorted_blobs[1]) == 1.0
     Z = model.transform(X).compute()
     for j, center in enumerate(model.cluster_centers_):
         np.testing.assert_allclose(center, Z[labels == j].mean(axis=0), atol=1e-2)
     assert model.n_iter_ == 2
     local = model.to_local()
-    assert_array_equal(local.predict(blobs4[0]), labels)
+    assert_array_equal(local.predict(sorted_blobs[0]), labels)
     for name in ("subsample", "neighbors_in", "random_state"):
         assert getattr(local, name) == getattr(model, name)
     assert nothing_runs(client)
@@ -195,8 +175,8 @@ def test_ranks_have_all_rows_and_the_same_result(client, by_all, collected):
         assert torch.equal(mine, yours)
 
 
-def test_labels_reach_all_ranks(client, blobs4, collected):
-    X, y = blobs4
+def test_labels_reach_all_ranks(client, sorted_blobs, collected):
+    X, y = sorted_blobs
     known = np.where(np.arange(800) % 40 == 0, 7 * y, -1)
     told = collected(_rank, "_told")
     model = DaskSpectralNetClustering(4, **BY_ALL)
@@ -234,14 +214,14 @@ def test_parameters_that_all_workers_cannot_follow(client, changes, says):
         DaskSpectralNetClustering(2, **BY_ALL).set_params(**changes).fit(X)
 
 
-def test_an_embedding_by_all_workers(client, blobs4):
-    X = da.from_array(blobs4[0], chunks=(500, 3))
+def test_an_embedding_by_all_workers(client, sorted_blobs):
+    X = da.from_array(sorted_blobs[0], chunks=(500, 3))
     with pytest.raises(ValueError, match=r"init='spectral' does not.*init='random'"):
         DaskSpectralNetEmbedding(2, subsample=None, neighbors_in="batch").fit(X)
     model = DaskSpectralNetEmbedding(3, **BY_ALL, neighbors_in="batch", init="random")
     Z = model.fit_transform(X).compute()
-    means = np.stack([Z[blobs4[1] == j].mean(axis=0) for j in range(4)])
-    within = np.mean((Z - means[blobs4[1]]) ** 2)
+    means = np.stack([Z[sorted_blobs[1] == j].mean(axis=0) for j in range(4)])
+    within = np.mean((Z - means[sorted_blobs[1]]) ** 2)
     assert within < 0.05 * np.var(means, axis=0).mean()
 
 
@@ -249,7 +229,7 @@ def test_an_embedding_by_all_workers(client, blobs4):
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
-def test_a_lost_rank_changes_nothing(client, by_all, monkeypatch, epoch):
+def test_a_lost_rank_changes_nothing(client, by_all, monkeypatch, epoch, nothing_runs):
     """In an epoch, or after the last one: the rest is made again, and no more."""
     model, X = by_all
     keep, kept, lost = _rank.Checkpoints.keep, [], []
@@ -269,7 +249,7 @@ def test_a_lost_rank_changes_nothing(client, by_all, monkeypatch, epoch):
     assert nothing_runs(client)
 
 
-def test_ranks_that_are_lost_each_time(client, by_all, monkeypatch):
+def test_ranks_that_are_lost_each_time(client, by_all, monkeypatch, nothing_runs):
     model, X = by_all
     begun = []
 
@@ -288,7 +268,7 @@ def test_ranks_that_are_lost_each_time(client, by_all, monkeypatch):
     assert nothing_runs(client)
 
 
-def test_an_error_of_the_training_is_no_loss(client, by_all, monkeypatch):
+def test_an_error_of_the_training_is_no_loss(client, by_all, monkeypatch, nothing_runs):
     """It comes from one rank; the other sees no more than a lost connection."""
     model, X = by_all
     told, begun = _rank._told, []
@@ -340,24 +320,6 @@ def test_workers_of_ranks():
 
 
 # --- processes
-
-
-@pytest.fixture(scope="module")
-def processes():
-    """A client of two workers in processes of their own."""
-    patience = {"distributed.deploy.lost-worker-timeout": "300s"}
-    with (
-        dask.config.set(patience),
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        distributed.Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
 
 
 class Killer(threading.Thread):
