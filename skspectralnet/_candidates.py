@@ -186,7 +186,7 @@ def _solved(contest, given, plain):
             given.components,
             contest.multiplicities,
         )
-        if not candidate.whole or contest.alone(candidate, labels).equal:
+        if not candidate.whole or contest.alone(candidate, labels).settled:
             contest.add(candidate, labels, gap=gap)
     return contest
 

@@ -6,7 +6,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import KMeans
 
 from skspectralnet._assignment import named_like
-from skspectralnet._selection import CLEAR, lead
+from skspectralnet._selection import CLEAR, lead, well_knit
 
 # So many times more pieces than clusters are far more.
 _FAR_MORE = 1.5
@@ -100,7 +100,8 @@ def simpler_notice(graph, labels, points):
     """A notice where k-means cuts the graph as well, in other clusters.
 
     As well: its modularity is not lower by more than two standard errors of the
-    difference.
+    difference. No notice where each of the other clusters costs more to divide than to
+    leave: modularity is higher for clusters of equal size.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ def simpler_notice(graph, labels, points):
     simple = KMeans(n_clusters, n_init=_STARTS, random_state=rng).fit_predict(points)
     ahead, error = lead(graph, simple, labels)
     same = np.mean(named_like(simple, labels) == labels)
-    if ahead < -CLEAR * error or same >= _SAME_SHARE:
+    if ahead < -CLEAR * error or same >= _SAME_SHARE or well_knit(graph, labels):
         return None
     return (
         "k-means on the same rows cuts their neighbour graph as well, in clusters of "

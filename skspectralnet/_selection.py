@@ -37,6 +37,8 @@ _HARDLY, _GAP = 1e-3, 3.0
 _ROOM = 0.01
 # Adjusted Rand index of clusters that are the same, but for a row in a hundred.
 _SAME = 0.98
+# Of neighbourhoods: that fewer rows are hard to divide tells nothing of them.
+_LEAST_NEIGHBORHOODS = 2
 
 ALL_EQUAL = "the encoder makes all rows equal"
 FINE, COARSE, LEARNED = "plain, fine", "plain, coarse", "learned"
@@ -149,7 +151,9 @@ class Contest:
     place of the best so far where their score is higher by two standard errors of the
     difference, those of a learned space unless theirs is lower by as much: where
     nothing but chance tells them apart, labels are nearer to the latter
-    (benchmarks/quality.py).
+    (benchmarks/quality.py). But clusters that are `well_knit` are better than others in
+    any case: modularity is higher for those of equal size, whether they are there or
+    not.
 
     Parameters
     ----------
@@ -166,7 +170,7 @@ class Contest:
         self._best = None  # the parts of the one that is taken so far
         self.taken = None  # its Candidate
         self.labels = None
-        self._gap, self._found = False, []
+        self._gap, self._known, self._found = False, None, []
 
     def again(self):
         """A Contest without entries on the same graph."""
@@ -186,10 +190,14 @@ class Contest:
         parts, gain, error = self._score(candidate, labels)
         self._found.append(labels)
         bar = CLEAR if candidate.metric_learner is None else -CLEAR
-        better = self._best is None or bool(np.mean(gain) > bar * (error + _ROUNDING))
+        better, certain = self._best is None, None
+        if not better:
+            better = bool(np.mean(gain) > bar * (error + _ROUNDING))
+            certain = well_knit(self._graph, labels)
+            better = better if certain == self.certain else certain
         if better:
             self._best, self.taken, self.labels = parts, candidate, labels
-            self._gap = gap
+            self._gap, self._known = gap, certain
         return better
 
     def _score(self, candidate, labels):
@@ -229,25 +237,32 @@ class Contest:
 
     @property
     def settled(self):
-        """Whether nothing is left to find: two ways to be sure.
+        """Whether nothing is left to find: three ways to be sure.
 
-        The clusters are `equal`; or hardly an edge is cut, a gap in the spectrum says
-        that there are as many clusters, and all candidates so far have found the same.
+        The clusters are `equal`; or each costs more to divide than to leave; or hardly
+        an edge is cut, a gap in the spectrum says that there are as many clusters, and
+        all candidates so far have found the same.
         """
         if self.taken is None or self.equal:
             return self.taken is not None
-        return (
-            self._gap
-            and self._cuts_hardly()
-            and all(_agree(self.labels, found) for found in self._found)
-        )
+        same = all(_agree(self.labels, found) for found in self._found)
+        return (self._gap and self._cuts_hardly() and same) or self.certain
+
+    @property
+    def certain(self):
+        """Whether the clusters taken are well knit."""
+        if self._known is None:
+            self._known = well_knit(self._graph, self.labels)
+        return self._known
 
     def selection(self):
         """The Selection so far."""
         names = tuple(self._scores)
         scores, errors = np.array(list(self._scores.values())).T
         if self.settled:
-            reason = "hardly an edge of the neighbour graph is between its clusters"
+            reason = "each of its clusters costs more to divide than to leave"
+            if self._cuts_hardly():
+                reason = "hardly an edge of the neighbour graph is between its clusters"
             if self.taken.whole:
                 reason += ", and batches are too coarse for them"
         elif self.taken.metric_learner is None:
@@ -415,6 +430,39 @@ def clusters_of_vectors(vectors, decays, n_clusters):
     weights = diffusion(decays, "auto", n_clusters).weights
     Z = np.ascontiguousarray(vectors[:, : len(weights)] * weights)
     return quick_clusters(Z, n_clusters)
+
+
+def well_knit(graph, labels):
+    r"""Whether each cluster provably costs more to divide than to leave.
+
+    A cluster c is left at the conductance :math:`w(c, \bar c) / d(c)`, the share of its
+    edges that lead out. No division of it is cheaper than :math:`\lambda_2 / 2`, half
+    the second eigenvalue of the normalized Laplacian of c alone (F. R. K. Chung,
+    Spectral Graph Theory, 1997, Lemma 2.1). A cluster of fewer than two neighbourhoods
+    could not be divided between them, and is none for certain.
+
+    Parameters
+    ----------
+    graph : CSR array of shape (n_nodes, n_nodes), symmetric
+        Of `CRITERION_NEIGHBORS` neighbours.
+    labels : ndarray of int of shape (n_nodes,)
+    """
+    least = _LEAST_NEIGHBORHOODS * CRITERION_NEIGHBORS
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    members.sort(key=len)
+    if len(members[0]) < least:
+        return False
+    same = np.random.RandomState(0)
+    for rows in members:
+        edges = graph[rows]
+        alone = edges[:, rows]
+        if pieces(alone)[0] > 1:
+            return False
+        leaving = 1.0 - float(alone.sum() / edges.sum())
+        second = graph_eigenpairs(alone, 2, "random_walk", same).eigenvalues[1]
+        if second / 2.0 <= leaving:
+            return False
+    return True
 
 
 def lead(graph, labels, others):

@@ -24,6 +24,7 @@ from skspectralnet._selection import (
     choose,
     criterion_graph,
     solved_clusters,
+    well_knit,
 )
 
 OPEN = Neighbors(one_width=False, free=True)
@@ -319,3 +320,48 @@ def test_nothing_is_compared_where_labels_are_given(rng):
     model.fit(X, partial_labels=known)
     assert model.selection_.candidates == (LEARNED,)
     assert model.selection_.n_rows == 0
+
+
+def _linked(*sizes, density=0.5, seed=0):
+    """Random graphs of so many nodes, none linked to another."""
+    rng = np.random.RandomState(seed)
+    blocks = []
+    for size in sizes:
+        upper = np.triu(rng.uniform(size=(size, size)) < density, 1)
+        blocks.append(sparse.csr_array((upper + upper.T).astype(float)))
+    return sparse.csr_array(sparse.block_diag(blocks))
+
+
+def test_uncut_clusters_are_well_knit_unless_in_pieces_or_small():
+    labels = np.repeat([0, 1], [60, 30])
+    assert well_knit(_linked(60, 30), labels)
+    # The first of them has two pieces: another division is as good.
+    assert not well_knit(_linked(30, 30, 30), labels)
+    # 19 nodes, fewer than two neighbourhoods of 10.
+    assert not well_knit(_linked(60, 19), np.repeat([0, 1], [60, 19]))
+
+
+@pytest.mark.parametrize(("n_bridges", "expected"), [(4, True), (5, False)])
+def test_a_ring_is_well_knit_up_to_half_its_eigenvalue(n_bridges, expected):
+    # With edges over one node a ring of 24 has 96 edge ends, and the second eigenvalue
+    # 1 - (cos 15 + cos 30) / 2 = 0.0840. To leave it costs 4 / 100 or 5 / 101.
+    steps = [np.roll(np.eye(24), step, axis=1) for step in (-2, -1, 1, 2)]
+    blocks = sparse.block_diag([sum(steps), 1 - np.eye(30)])
+    graph = sparse.lil_array(blocks)
+    for i in range(n_bridges):
+        graph[i, 24 + i] = graph[24 + i, i] = 1.0
+    assert well_knit(graph.tocsr(), np.repeat([0, 1], [24, 30])) is expected
+
+
+def test_well_knit_clusters_are_taken_whatever_the_modularity():
+    X, y = make_blobs([900, 60], centers=[[0, 0], [9, 0]], random_state=0)
+    graph, rows, _ = criterion_graph(X)
+    halves = np.where(y == 1, 1, (X[:, 0] > 0).astype(int))
+    assert modularity(graph, halves) > modularity(graph, y)
+    wide, fine = candidate(COARSE), candidate(FINE)
+    for first, second in [((wide, halves), (fine, y)), ((fine, y), (wide, halves))]:
+        contest = Contest(graph, rows)
+        contest.add(*first)
+        contest.add(*second)
+        assert contest.taken is fine
+        assert contest.settled
