@@ -121,6 +121,7 @@ bench: $(READY) ## the benchmarks of this package alone, into benchmarks/results
 	$(RUN) benchmarks/score.py
 	$(RUN) benchmarks/how_sure.py
 	$(RUN) benchmarks/orthonorm.py
+	$(RUN) benchmarks/alternating.py
 	$(RUN) benchmarks/assignment.py
 	$(RUN) benchmarks/converted.py --mnist
 	$(RUN) benchmarks/mnist.py

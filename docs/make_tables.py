@@ -21,7 +21,8 @@ DOCS = Path(__file__).resolve().parent
 BENCHMARKS = DOCS.parent / "benchmarks"
 GENERATED = DOCS / "_generated"
 NAMES = (
-    *("assignment", "converted", "dask_scale", "eigengap", "eigensolvers", "fidelity"),
+    *("alternating", "assignment", "converted", "dask_scale", "eigengap"),
+    *("eigensolvers", "fidelity"),
     *("files", "footprint", "how_sure", "merge", "mnist", "mnist_peer", "more_shapes"),
     *("mutation", "neighbors", "neighbors_large", "orthonorm", "peers", "promises"),
     *("quality", "roofline"),
