@@ -36,13 +36,17 @@ CURVE_ROWS, DEFAULT = 1_000_000, 200_000
 N_CLUSTERS, N_COLUMNS, N_BLOCK = 20, 32, 100_000
 MOST_PREDICTED = 1_000_000
 # What a fit is made of, by the names that callbacks are told, in order.
+EVERY_ROW, REST = "embedding of all rows", "all else"
 STAGES = {
     "encoder": "encoder",
     "metric learner": "metric learner",
     "spectral map": "spectral map",
     "alignment": "alignment",
-    "embedding": "embedding of all rows",
+    "embedding": EVERY_ROW,
 }
+# The plan for many machines: their rows, and the passes over these. On dask the centres
+# move in ten steps at most after a first pass, and one more makes the labels.
+PLANNED_ROWS, PLANNED_MACHINES, MOST_PASSES = 10**9, 100, 12
 
 
 @contextlib.contextmanager
@@ -155,6 +159,7 @@ def tables(record):
     return {
         "scale": _table(record["runs"]),
         "scale_curve": _curve(record["runs"]),
+        "scale_plan": _plan(record["runs"]),
         "scale_figure": rst.figure(
             "scale",
             "Seconds of a fit, of its stages and of predictions against the rows",
@@ -191,6 +196,39 @@ def _table(runs):
             f"{10**power:.1f} times the seconds.\n"
         )
     return rst.list_table(header, rows) + text
+
+
+def _plan(runs):
+    """Stages at the largest number of rows, foretold from the one before, and beyond.
+
+    The stages of the sample take what they took, one over all rows grows with these.
+    """
+    before, last = [run for run in runs if run["subsample"] == DEFAULT][-2:]
+    known, found = stage_seconds(before), stage_seconds(last)
+    foretold = dict(known)
+    foretold[EVERY_ROW] *= last["rows"] / before["rows"]
+    planned = dict(foretold)
+    per_row = MOST_PASSES / (PLANNED_MACHINES * last["rows"])
+    planned[EVERY_ROW] *= per_row * PLANNED_ROWS
+    columns = [known, foretold, found, planned]
+    rows = [
+        [stage, *(f"{column[stage]:,.0f}" for column in columns)] for stage in known
+    ]
+    sums = [sum(column.values()) for column in columns]
+    rows.append(["sum", *(f"{total:,.0f}" for total in sums)])
+    header = ["seconds", f"{before['rows']:,} rows", f"{last['rows']:,} rows, foretold"]
+    header += ["measured", f"{PLANNED_ROWS:,} rows, {PLANNED_MACHINES} machines"]
+    error = sums[1] / sums[2] - 1.0
+    text = (
+        f"\nThe sum foretold differs by {100 * error:+.0f} % from the one measured.\n"
+    )
+    return rst.list_table(header, rows) + text
+
+
+def stage_seconds(run):
+    """Seconds of the stages of a fit and of all else in it."""
+    stages = {name: run["seconds"].get(name, 0.0) for name in STAGES.values()}
+    return stages | {REST: run["wall"] - sum(stages.values())}
 
 
 def _curve(runs):

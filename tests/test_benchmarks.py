@@ -365,6 +365,21 @@ def test_exponent_by_hand(module):
     assert module("scale").exponent(runs[:1]) is None
 
 
+def test_the_plan_scales_what_grows_with_the_rows_alone(module):
+    scale = module("scale")
+    stages = {"metric learner": 30.0, scale.EVERY_ROW: 5.0}
+    more = {"metric learner": 30.0, scale.EVERY_ROW: 65.0}
+    runs = [
+        {"rows": 10**6, "subsample": scale.DEFAULT, "wall": 40.0, "seconds": stages},
+        {"rows": 10**7, "subsample": scale.DEFAULT, "wall": 100.0, "seconds": more},
+    ]
+    assert scale.stage_seconds(runs[0])[scale.REST] == 5.0
+    # 30 + 50 + 5 foretold of 100; 50 s for 10^7 rows, twelve times, on 100 machines.
+    text = scale._plan(runs)
+    assert "differs by -15 %" in text
+    assert "600" in text
+
+
 def test_rows_of_the_mixture_lie_around_their_arcs(module, global_random_seed):
     mixture = module("data").CurvedMixture(0)
     X, y = mixture.sample(5000, np.random.RandomState(global_random_seed))
