@@ -1,6 +1,6 @@
 """How sure the labels are: calibration, typicality, what leaving rows out gains, cost.
 
-    python benchmarks/how_sure.py [--seeds 5] [--rows 2000]
+    python benchmarks/how_sure.py [--seeds 5] [--noise-seeds 20] [--rows 2000]
 
 - Expected calibration error of the largest probability, in 15 bins of equally many
   rows, against classes after the best naming of the clusters (one to one), and the
@@ -225,7 +225,8 @@ def tables(record):
         for r in noise
     ]
     areas = rst.list_table(header, rows) + (
-        f"\nArea under the ROC curve, means over {count} fits.\n"
+        f"\nArea under the ROC curve, means over {len(noise[0][names[0]]['values'])} "
+        "fits.\n"
     )
     most = {key: max(r[key]["max"] for r in sets) for key in ("seconds", "bytes")}
     cost = (
@@ -262,18 +263,23 @@ def draw(record, figure):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--noise-seeds", type=int, default=20)
     parser.add_argument("--rows", type=int, default=2000)
     asked = parser.parse_args()
-    command = f"python benchmarks/how_sure.py --seeds {asked.seeds} --rows {asked.rows}"
-    tasks = [(of_set, name, asked.rows) for name in NAMES]
-    noise = [(of_noise, name, share) for name in NOISY for share in SHARES]
-    tasks[len(SHOWN) : len(SHOWN)] = noise
+    command = (
+        f"python benchmarks/how_sure.py --seeds {asked.seeds} "
+        f"--noise-seeds {asked.noise_seeds} --rows {asked.rows}"
+    )
+    tasks = [
+        (of_noise, name, share, asked.noise_seeds) for name in NOISY for share in SHARES
+    ]
+    tasks += [(of_set, name, asked.rows, asked.seeds) for name in NAMES]
     results = []
-    for run, name, setting in tasks:
+    for run, name, setting, n_seeds in tasks:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of columns that a set is known for
             try:
-                result = run(name, setting, asked.seeds)
+                result = run(name, setting, n_seeds)
             except MissingDataError as error:
                 print(error)
                 continue
