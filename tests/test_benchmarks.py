@@ -462,6 +462,17 @@ def test_what_a_campaign_reports_is_read(module):
     assert promises.counted("failed", said) == 0
 
 
+def test_floors_and_rises_of_the_promises(module):
+    promises = module("promises")
+    found = promises.run_floor("blobs", 2)
+    assert (found["tried"], found["broken"], found["values"]) == (2, 0, [1.0, 1.0])
+    # Twice the memory for four times the rows, then eight times for twice as many.
+    assert promises.steepest_rise((100, 400, 800), [5, 10, 80]) == pytest.approx(3.0)
+    rows = promises.rows_of("sparse, 5,000 columns", 30)
+    assert rows.shape == (30, 5000)
+    assert rows.sum(axis=1).min() == 20
+
+
 def test_make_runs_every_benchmark():
     makefile = (BENCHMARKS.parent / "Makefile").read_text("utf-8")
     scripts = [
