@@ -190,11 +190,11 @@ class Contest:
         parts, gain, error = self._score(candidate, labels)
         self._found.append(labels)
         bar = CLEAR if candidate.metric_learner is None else -CLEAR
-        better, certain = self._best is None, None
-        if not better:
+        certain = None if self._best is None else well_knit(self._graph, labels)
+        if certain is None or certain != self.certain:
+            better = certain is not False
+        else:
             better = bool(np.mean(gain) > bar * (error + _ROUNDING))
-            certain = well_knit(self._graph, labels)
-            better = better if certain == self.certain else certain
         if better:
             self._best, self.taken, self.labels = parts, candidate, labels
             self._gap, self._known = gap, certain
