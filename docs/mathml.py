@@ -14,6 +14,8 @@ ACCENT_AND_INDEX = re.compile(
     r"<munderover>(<mi>[^<]*</mi>)(<(m\w+)>(?:(?!</?\3>).)*</\3>)"
     r'(<mo stretchy="false">[^<]*</mo>)</munderover>'
 )
+# In LaTeX these grow with what is between them after left and right alone.
+FENCE = re.compile(r"<mo( class=.\w+.)?>([‖⟨⟩])</mo>")
 
 
 def visit_inline(translator, node):
@@ -39,6 +41,8 @@ def _markup(node, as_block):
         return f"<code>{html.escape(latex)}</code>"
     # Spaces between the tags would show inside a line of text.
     markup = re.sub(r">\s+<", "><", markup.strip())
+    if r"\left" not in latex:
+        markup = FENCE.sub(r'<mo\1 stretchy="false">\2</mo>', markup)
     return ACCENT_AND_INDEX.sub(
         r'<msub><mover accent="true">\1\4</mover>\2</msub>', markup
     )
