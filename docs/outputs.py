@@ -21,6 +21,8 @@ PACKAGE = DOCS.parent / "skspectralnet"
 KEPT = DOCS / "_generated" / "blocks"
 # Pages that others make: the gallery shows what it has run itself.
 OTHERS = ("gallery/", "api/")
+# A longer line is a sentence, such as a warning, and is broken; a data frame is not.
+WIDEST = 100
 
 
 def run(blocks, folder):
@@ -108,6 +110,8 @@ def show(app, doctree):
         below = []
         if said["text"]:
             look = {"language": "none", "classes": ["sphx-glr-script-out"]}  # as there
+            if max(map(len, said["text"].splitlines())) > WIDEST:
+                look["classes"].append("broken-lines")
             below.append(nodes.literal_block(said["text"], said["text"], **look))
         for name in said["figures"]:
             place = (folder / name).relative_to(DOCS).as_posix()

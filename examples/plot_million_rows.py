@@ -78,6 +78,7 @@ print("the same labels as in the fit:", np.array_equal(labels, model.labels_))
 # ----------------
 figure, axis = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
 axis.semilogx(parts, scores, "o-")
+axis.minorticks_off()
 axis.set_xticks(parts, [f"{part:,}" for part in parts])
 axis.set(xlabel=f"rows learned from, of {n_rows:,}", ylabel="adjusted Rand score")
 axis.set_ylim(top=1.01)
