@@ -29,11 +29,13 @@ extensions = [
     "mathml",
     "inherited",
     "outputs",
+    "signatures",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 autosummary_generate = True
 autodoc_typehints = "none"
+maximum_signature_line_length = 80  # a longer one has a line for each parameter
 numpydoc_show_class_members = False  # _templates/autosummary/class.rst lists them
 highlight_language = "python"
 smartquotes = False
