@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # make_tables, mathml, ...
 
+import elsewhere
 from make_tables import make_all
 
 from skspectralnet._estimator import RowTransformer
@@ -22,6 +23,7 @@ release = version
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "numpydoc",
     "sphinx_copybutton",
     "sphinxcontrib.bibtex",
@@ -36,6 +38,8 @@ templates_path = ["_templates"]
 autosummary_generate = True
 autodoc_typehints = "none"
 maximum_signature_line_length = 80  # a longer one has a line for each parameter
+intersphinx_mapping = elsewhere.write()
+nitpicky = True  # a name of which nobody knows the page is a warning
 numpydoc_show_class_members = False  # _templates/autosummary/class.rst lists them
 highlight_language = "python"
 smartquotes = False

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+import zlib
 from pathlib import Path
 
 import jinja2
@@ -133,3 +134,23 @@ def test_an_inherited_docstring_by_hand(inherited):
         "    y : int",
         "        Another, see sphx_glr_x of scikit-learn.",
     ]
+
+
+def test_links_to_other_packages_have_an_address(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(DOCS)
+    elsewhere = importlib.import_module("elsewhere")
+    mapping = elsewhere.write(tmp_path)
+    site, path = mapping["sklearn"]
+    header, content = Path(path).read_bytes().split(b"zlib.\n", 1)
+    assert header.startswith(b"# Sphinx inventory version 2\n")
+    lines = [line.split() for line in zlib.decompress(content).decode().splitlines()]
+    found = {name: (role, site + page) for name, role, _, page, _ in lines}
+    pages = "https://scikit-learn.org/stable/modules/generated/"
+    name = "sklearn.cluster.KMeans"
+    assert found[name] == ("py:class", f"{pages}{name}.html#{name}")
+    name = "sklearn.metrics.roc_auc_score"
+    assert found[name] == ("py:function", f"{pages}{name}.html#{name}")
+    assert found["sklearn.semi_supervised"][0] == "py:module"
+    assert len(found) == len(elsewhere.PACKAGES["sklearn"][-1])
+    with pytest.raises(AttributeError, match="KMaens"):
+        elsewhere.entry("sklearn.cluster.KMaens", "", "")

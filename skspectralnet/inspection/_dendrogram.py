@@ -41,7 +41,7 @@ class DendrogramDisplay:
 
     See Also
     --------
-    SpectralNetClustering.merge : The model after some of the merges.
+    skspectralnet.SpectralNetClustering.merge : The model after some of the merges.
 
     Examples
     --------

@@ -47,7 +47,8 @@ class EigenvaluesDisplay:
 
     See Also
     --------
-    SpectralNetClustering : `n_clusters_support_` has what "auto" compares.
+    skspectralnet.SpectralNetClustering : `n_clusters_support_` has what "auto"
+        compares.
 
     Examples
     --------

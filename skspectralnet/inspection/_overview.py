@@ -91,7 +91,7 @@ class OverviewDisplay:
 
     See Also
     --------
-    SpectralNetClustering.summary : What was found in numbers.
+    skspectralnet.SpectralNetClustering.summary : What was found in numbers.
     DoubtDisplay : Rows between clusters, and rows that belong to none.
 
     Examples
