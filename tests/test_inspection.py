@@ -919,6 +919,20 @@ def test_overview_is_what_the_model_says(global_random_seed, pyplot):
     )
     assert np.all(from_center < display.radii[display.discs])
     assert overlap(display.centers, display.radii) < 1e-9
+    # Each row is a dot in the colour of its cluster, each cluster a disc with its name.
+    assert len(display.rows_.get_offsets()) == 90
+    order = np.argsort(display.doubtful, kind="stable")  # black ones on top
+    assert_array_equal(display.rows_.get_offsets(), display.positions[order])
+    faces = [
+        to_rgba("black" if doubt else f"C{label}", 1.0 if doubt else 0.7)
+        for label, doubt in zip(model.labels_, display.doubtful, strict=True)
+    ]
+    assert_allclose(display.rows_.get_facecolor(), np.array(faces)[order])
+    for circle, name, center in zip(
+        display.circles_, display.names_, display.centers, strict=True
+    ):
+        assert_array_equal(circle.get_center(), center)
+        assert_array_equal(name.get_position(), center)
     assert [name.get_text() for name in display.names_] == ["0", "1", "2"]
     assert [bar.get_height() for bar in display.bars_] == [40, 30, 20]
     assert display.eigenvalues_.n_clusters == 3
@@ -1019,6 +1033,58 @@ def test_renders_without_warnings_and_alike(display, global_random_seed, new_axe
     # Drawn again from its data alone.
     data = {n: v for n, v in vars(first).items() if not n.endswith("_")}
     assert_array_equal(pixels(display(**data).plot(new_axes()).figure_), images[0])
+
+
+def drawn_pixels(axis):
+    """Where the dots, lines, bars and discs of an axes lie, in pixels: (n, 2)."""
+    places = [np.empty((0, 2))]
+    for line in axis.lines:
+        points, transform = line.get_xydata(), line.get_transform()
+        if len(points) and transform.contains_branch(axis.transData):
+            places.append(transform.transform(points))
+    for artist in axis.collections:
+        offsets, transform = artist.get_offsets(), artist.get_offset_transform()
+        if transform.contains_branch(axis.transData):
+            places.append(transform.transform(offsets))
+        else:  # lines
+            segments = [path.vertices for path in artist.get_paths()]
+            places += [artist.get_transform().transform(one) for one in segments]
+    places += [patch.get_window_extent().corners() for patch in axis.patches]
+    return np.concatenate(places)
+
+
+def boxes_overlap(texts):
+    boxes = [text.get_window_extent() for text in texts if text.get_text()]
+    return any(
+        one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i]
+    )
+
+
+@each
+@pytest.mark.filterwarnings("ignore:k-means")  # eight clusters of three blobs
+def test_all_that_is_drawn_can_be_read(display, global_random_seed, pyplot):
+    """No dot is cut off, no text leaves the figure, and no legend covers a dot.
+
+    These are properties of the artists: the pixels themselves differ between versions
+    of matplotlib.
+    """
+    X, _ = rows(global_random_seed)
+    figure = drawn(display, clustering(global_random_seed, 8), X).figure_
+    figure.canvas.draw()
+    for axis in figure.axes:
+        places = drawn_pixels(axis)
+        assert len(places) or axis.images
+        low, high = axis.bbox.padded(1.0).get_points()
+        assert np.all((low <= places) & (places <= high), axis=None)
+        (left, bottom), (right, top) = axis.get_tightbbox().get_points()
+        assert min(left, bottom) >= 0.0
+        assert right <= figure.bbox.width
+        assert top <= figure.bbox.height
+        assert not boxes_overlap(axis.get_xticklabels())
+        assert not boxes_overlap(axis.get_yticklabels())
+        if axis.get_legend() is not None:
+            box = axis.get_legend().get_window_extent()
+            assert not box.count_contains(drawn_pixels(axis))
 
 
 @each
