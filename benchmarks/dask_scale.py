@@ -84,7 +84,7 @@ STAGES = {
     "graph": Stage("found_in_bucket", ON_GRAPH),
     "training": Stage("on_rank", BY_ALL, 2.0),
     "training on the graph": Stage("on_rank", ON_GRAPH, 2.0),
-    "centres": Stage("sums_of"),
+    "centres": Stage("embedded"),
     "labels": Stage("_of_block"),
 }
 

@@ -44,9 +44,9 @@ STAGES = {
     "alignment": "alignment",
     "embedding": EVERY_ROW,
 }
-# The plan for many machines: their rows, and the passes over these. On dask the centres
-# move in ten steps at most after a first pass, and one more makes the labels.
-PLANNED_ROWS, PLANNED_MACHINES, MOST_PASSES = 10**9, 100, 12
+# The plan for many machines: their rows, and how often these are embedded: for the first
+# sums, while the centres move, and for the labels.
+PLANNED_ROWS, PLANNED_MACHINES, PASSES = 10**9, 100, 3
 
 
 @contextlib.contextmanager
@@ -208,7 +208,7 @@ def _plan(runs):
     foretold = dict(known)
     foretold[EVERY_ROW] *= last["rows"] / before["rows"]
     planned = dict(foretold)
-    per_row = MOST_PASSES / (PLANNED_MACHINES * last["rows"])
+    per_row = PASSES / (PLANNED_MACHINES * last["rows"])
     planned[EVERY_ROW] *= per_row * PLANNED_ROWS
     columns = [known, foretold, found, planned]
     rows = [

@@ -381,6 +381,30 @@ def test_steps_are_those_of_kmeans(client, rng, monkeypatch):
     assert end.inertia_ < 0.95 * start.inertia_
 
 
+@pytest.mark.parametrize(("share", "n_reads"), [(1.0, 3), (0.0, 6)])
+def test_rows_are_read_once_for_all_steps_where_memory_allows(
+    client, rng, monkeypatch, tmp_path, share, n_reads
+):
+    """For the sample, for the first sums and for the steps; else for each step."""
+    reads, rows = tmp_path / "reads", rng.normal(size=(1500, 2))
+
+    def read(block):
+        with reads.open("a") as file:
+            file.write("x")
+        return block
+
+    X = da.from_array(rows, chunks=(500, 2)).map_blocks(read, meta=rows[:0])
+    model = DaskSpectralNetClustering(5, subsample=40, encoder=None, **QUICK)
+    monkeypatch.setattr(_refine, "_RESTING", 0.0)
+    monkeypatch.setattr(_refine, "_MOST_STEPS", 4)
+    monkeypatch.setattr(_refine, "_KEPT_SHARE", share)
+    model.fit(X)
+    assert len(reads.read_text()) == 3 * n_reads
+    monkeypatch.setattr(_refine, "_KEPT_SHARE", 1.0 - share)
+    other = clone(model).fit(X)
+    assert_allclose(other.cluster_centers_, model.cluster_centers_, rtol=0, atol=1e-12)
+
+
 def test_a_frame(client, of_sample, blobs4):
     frame = framed(blobs4[0])
     model = DaskSpectralNetClustering(4, subsample=400, **QUICK).fit(frame)
@@ -628,7 +652,7 @@ class Killer(threading.Thread):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-@pytest.mark.parametrize("prefix", ["kept_of", "learned", "sums_of", "_of_block"])
+@pytest.mark.parametrize("prefix", ["kept_of", "learned", "embedded", "_of_block"])
 def test_a_killed_worker_changes_nothing(prefix, processes):
     """While it samples, fits, moves centres or makes labels."""
     X = slow_blobs()

@@ -99,3 +99,13 @@ def run(client, function, *args):
     future = client.submit(function, *args, pure=False)
     with given_up_on_error(client, future):
         return future.result()
+
+
+def memory_of(client):
+    """Bytes that all workers may use together; 0 for one without a limit."""
+    limits = client.run(_memory_limit, on_error="ignore")
+    return sum(limit or 0 for limit in limits.values())
+
+
+def _memory_limit(dask_worker):
+    return dask_worker.memory_manager.memory_limit

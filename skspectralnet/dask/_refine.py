@@ -1,6 +1,7 @@
-"""What one pass over all rows adds to a model: exact centres, counts, the drift."""
+"""What all rows add to a model: exact centres, counts, the drift."""
 
 import copy
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -10,12 +11,30 @@ from dask import delayed
 from skspectralnet._assignment import Centers
 from skspectralnet._findings import in_blocks, scores_of
 from skspectralnet._rows import row_blocks
-from skspectralnet.dask._cluster import SMALL, joined, parts_of, result_of
+from skspectralnet.dask._cluster import (
+    SMALL,
+    given_up_on_error,
+    joined,
+    memory_of,
+    parts_of,
+    result_of,
+)
 from skspectralnet.dask._sample import checked_part
 
 # As of scikit-learn's k-means: the squared shift of all centres, as a share of the mean
-# variance of a component, below which they rest; and steps, each of them a pass.
+# variance of a component, below which they rest; and steps.
 _RESTING, _MOST_STEPS = 1e-4, 10
+# Embeddings are kept while the centres move, up to this share of the workers' memory.
+_KEPT_SHARE = 0.25
+
+
+class Embedded(NamedTuple):
+    """Of the rows of a part."""
+
+    Z: np.ndarray  # (n_told, n_components), of those with a direction
+    n_rows: int
+    n_outside: int  # of those with a direction, where 1 % of the rows of the fit lay
+    n_outliers: int  # of all rows
 
 
 class Sums(NamedTuple):
@@ -52,31 +71,43 @@ def refined(client, X, model, *, of_all):
     SpectralNetClustering
         Another one: a copy.
     """
-    parts = parts_of(X)
-    task = delayed(model, traverse=False)
+    parts, task = parts_of(X), delayed(model, traverse=False)
 
-    def measured(assignment, strange):
-        return result_of(client, _task(parts, task, assignment, strange))
+    def rows(strange):
+        return [
+            delayed(embedded)(part, i, task, strange) for i, part in enumerate(parts)
+        ]
 
     assignment = model._assignment
-    first = found = measured(assignment, True)
+    first = found = _measured(client, rows(True), assignment)
     if isinstance(assignment, Centers) and not of_all:
-        for _ in range(_MOST_STEPS):
-            moved, rests = _moved(assignment.centers, found)
-            if rests:
-                break
-            assignment = replace(assignment, centers=moved)
-            found = measured(assignment, False)
+        with _kept(client, rows(False), first, model.cluster_centers_) as kept:
+            for _ in range(_MOST_STEPS):
+                moved, rests = _moved(assignment.centers, found)
+                if rests:
+                    break
+                assignment = replace(assignment, centers=moved)
+                found = _measured(client, kept, assignment)
         assignment = replace(assignment, inertia=found.inertia)
     return _with_all(model, assignment, found, first)
 
 
-def _task(parts, model, assignment, strange):
-    sums = [
-        delayed(sums_of)(part, i, model, assignment, strange)
-        for i, part in enumerate(parts)
-    ]
-    return joined(sums, SMALL, _added)
+def _measured(client, parts, assignment):
+    """The Sums of all parts, each an Embedded."""
+    sums = [delayed(sums_of)(part, assignment) for part in parts]
+    return result_of(client, joined(sums, SMALL, _added))
+
+
+@contextmanager
+def _kept(client, parts, found, centers):
+    """The parts, computed once and held by the workers if these have the memory."""
+    needed = found.n_told * centers.shape[1] * centers.itemsize
+    if needed > _KEPT_SHARE * memory_of(client):
+        yield parts
+        return
+    parts = client.persist(parts)
+    with given_up_on_error(client, *parts):
+        yield parts
 
 
 def _moved(centers, found):
@@ -110,8 +141,8 @@ def _with_all(model, assignment, found, first):
     return made
 
 
-def sums_of(block, part, model, assignment, strange):
-    """The Sums of one part.
+def embedded(block, part, model, strange):
+    """The Embedded of one part.
 
     Parameters
     ----------
@@ -119,21 +150,33 @@ def sums_of(block, part, model, assignment, strange):
     part : int
         Its number, for errors.
     model : SpectralNetClustering
-    assignment : Centers, Rotation or Mixture
     strange : bool
         Whether the rows that are not like those of the fit are counted.
     """
     rows = checked_part(block, part)
-    n_clusters, n_components = assignment.centers.shape
     told, n_strange = rows, (0, 0)
     if rows.shape[0]:
         directed = model._stages.directed_rows(rows)
         told = rows if directed is None else rows[directed]
         n_strange = _strange(model, rows, told) if strange else n_strange
-    sums, squares, inertia = np.zeros((n_clusters, n_components)), 0.0, 0.0
-    counts = np.zeros(n_clusters, dtype=np.int64)
+    Z = np.zeros((0, model.cluster_centers_.shape[1]))
     if told.shape[0]:
         Z = model._embed(told)
+    return Embedded(Z, rows.shape[0], *n_strange)
+
+
+def sums_of(part, assignment):
+    """The Sums of one part.
+
+    Parameters
+    ----------
+    part : Embedded
+    assignment : Centers, Rotation or Mixture
+    """
+    Z, n_clusters = part.Z, len(assignment.centers)
+    sums, squares, inertia = np.zeros(assignment.centers.shape), 0.0, 0.0
+    counts = np.zeros(n_clusters, dtype=np.int64)
+    if len(Z):
         labels = assignment.labels(Z)
         counts += np.bincount(labels, minlength=n_clusters)
         for some in row_blocks(Z.shape):
@@ -141,8 +184,8 @@ def sums_of(block, part, model, assignment, strange):
             np.add.at(sums, at, near)
             squares += float(np.sum(near**2))
             inertia += float(np.sum((near - assignment.centers[at]) ** 2))
-    sizes = (rows.shape[0], told.shape[0])
-    return Sums(counts, sums, squares, inertia, *sizes, *n_strange)
+    strange = (part.n_outside, part.n_outliers)
+    return Sums(counts, sums, squares, inertia, part.n_rows, len(Z), *strange)
 
 
 def _strange(model, rows, told):
