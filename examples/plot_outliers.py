@@ -10,7 +10,9 @@ labels should not be trusted: those with a low probability, or those of outliers
 # %%
 # The rows
 # --------
-# 600 rows of two moons and 40 that belong to neither.
+# 1,000 rows of two moons and 40 that belong to neither.
+import warnings
+
 import numpy as np
 from matplotlib import pyplot as plt
 from sklearn.datasets import make_moons
@@ -19,17 +21,23 @@ from sklearn.metrics import roc_auc_score
 from skspectralnet import SpectralNetClustering
 from skspectralnet.inspection import DoubtDisplay
 
-moons, _ = make_moons(600, noise=0.07, random_state=0)
+moons, _ = make_moons(1000, noise=0.05, random_state=0)
 noise = np.random.RandomState(0).uniform([-4, -4], [5, 4.5], size=(40, 2))
-X, planted = np.r_[moons, noise], np.repeat([False, True], [600, 40])
+X, planted = np.r_[moons, noise], np.repeat([False, True], [1000, 40])
 
 # %%
 # Two doubts
 # ----------
 # ``predict_proba`` tells which rows lie between the clusters, ``score_samples`` which
 # lie far from all rows of the fit. They are not the same rows. ``contamination`` gives
-# the least typical of them the label -1, and new rows as well.
-model = SpectralNetClustering(2, contamination=0.06, random_state=0).fit(X)
+# the least typical of them the label -1, and new rows as well. Noise makes neighbours
+# less telling: where they do not speak for the clusters, the fit warns.
+model = SpectralNetClustering(2, contamination=0.04, random_state=0)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    model.fit(X)
+for warning in caught:
+    print(f"The fit warns: {warning.message}")
 confidence = model.predict_proba(X).max(axis=1)
 typicality = model.score_samples(X)
 print(f"area under the ROC curve {roc_auc_score(~planted, typicality):.3f}")
