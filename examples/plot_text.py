@@ -94,7 +94,9 @@ for name, model in models.items():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model.fit(rows)
-    print(f"{name:20}  score {model.score(rows):.3f}", *(w.message for w in caught))
+    print(f"{name:20}  score {model.score(rows):.3f}")
+    for warning in caught:
+        print(f"The fit warns: {warning.message}")
 
 # %%
 # The better one is taken below. Did the score choose well? Here the subjects are known.
