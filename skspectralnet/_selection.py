@@ -170,7 +170,7 @@ class Contest:
         self._best = None  # the parts of the one that is taken so far
         self.taken = None  # its Candidate
         self.labels = None
-        self._gap, self._known, self._found = False, None, []
+        self._gap, self._certain, self._found = False, None, []
 
     def again(self):
         """A Contest without entries on the same graph."""
@@ -197,7 +197,7 @@ class Contest:
             better = bool(np.mean(gain) > bar * (error + _ROUNDING))
         if better:
             self._best, self.taken, self.labels = parts, candidate, labels
-            self._gap, self._known = gap, certain
+            self._gap, self._certain = gap, certain
         return better
 
     def _score(self, candidate, labels):
@@ -251,9 +251,9 @@ class Contest:
     @property
     def certain(self):
         """Whether the clusters taken are well knit."""
-        if self._known is None:
-            self._known = well_knit(self._graph, self.labels)
-        return self._known
+        if self._certain is None:
+            self._certain = well_knit(self._graph, self.labels)
+        return self._certain
 
     def selection(self):
         """The Selection so far."""

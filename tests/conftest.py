@@ -143,12 +143,36 @@ def nothing_runs():
 
 
 @pytest.fixture(scope="session")
-def sorted_blobs():
-    """Four blobs in 800 rows of three columns, the rows of a blob together."""
-    centers = [[0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]]
-    X, y = make_blobs(800, centers=centers, random_state=0)
-    order = np.argsort(y, kind="stable")
-    return X[order], y[order]
+def four_blobs():
+    """So many rows of four blobs in three columns, the rows of a blob together."""
+
+    def made(n_rows):
+        centers = [[0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]]
+        X, y = make_blobs(n_rows, centers=centers, random_state=0)
+        order = np.argsort(y, kind="stable")
+        return X[order], y[order]
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def sorted_blobs(four_blobs):
+    """800 rows of four blobs, the rows of a blob together."""
+    return four_blobs(800)
+
+
+@pytest.fixture(scope="session")
+def assert_same_map():
+    """Asserts that two models have the same map and centres, bit for bit."""
+
+    def check(one, other):
+        for name in ("eigenvalues_", "loss_curve_", "cluster_centers_"):
+            assert_array_equal(getattr(one, name), getattr(other, name))
+        weights = [m.network_.state_dict() for m in (one, other)]
+        for name, value in weights[0].items():
+            assert torch.equal(value, weights[1][name]), name
+
+    return check
 
 
 class Elsewhere:

@@ -17,7 +17,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse, stats
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import adjusted_rand_score
 
@@ -44,12 +43,9 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture(scope="module")
-def blobs4():
-    """Four blobs in 1,200 rows of three columns, the rows of a blob together."""
-    centers = [[0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]]
-    X, y = make_blobs(1200, centers=centers, random_state=0)
-    order = np.argsort(y, kind="stable")
-    return X[order], y[order]
+def blobs4(four_blobs):
+    """1,200 rows of four blobs, the rows of a blob together."""
+    return four_blobs(1200)
 
 
 @pytest.fixture(scope="module")

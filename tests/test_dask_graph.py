@@ -268,14 +268,6 @@ def on_graph(client, sorted_blobs):
     return DaskSpectralNetClustering(4, **ON_GRAPH).fit(X), X
 
 
-def assert_same_map(one, other):
-    for name in ("eigenvalues_", "loss_curve_", "cluster_centers_"):
-        assert_array_equal(getattr(one, name), getattr(other, name))
-    weights = [m.network_.state_dict() for m in (one, other)]
-    for name, value in weights[0].items():
-        assert torch.equal(value, weights[1][name]), name
-
-
 def test_labels_are_those_of_the_plain_estimator(
     client, on_graph, sorted_blobs, nothing_runs
 ):
@@ -300,7 +292,7 @@ def test_labels_are_those_of_the_plain_estimator(
     assert not torch.distributed.is_initialized()
 
 
-def test_parts_of_the_rows_change_nothing(client, on_graph):
+def test_parts_of_the_rows_change_nothing(assert_same_map, client, on_graph):
     """Others, one of them empty, and the last row alone."""
     model, X = on_graph
     again = clone(model).fit(X.rechunk(((500, 0, 299, 1), 3)))
@@ -364,7 +356,7 @@ def test_recall_is_that_of_the_last_fit(client, on_graph):
     assert not hasattr(model, "approximation_error_")
 
 
-def test_a_lost_rank_changes_nothing(client, on_graph, monkeypatch):
+def test_a_lost_rank_changes_nothing(assert_same_map, client, on_graph, monkeypatch):
     model, X = on_graph
     keep, lost = _rank.Checkpoints.keep, []
 
@@ -472,7 +464,7 @@ def kill_at(client, prefix, over, killed):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 @pytest.mark.parametrize("prefix", ["found_in_bucket", "on_rank"])
-def test_a_killed_worker_changes_nothing(processes, prefix):
+def test_a_killed_worker_changes_nothing(assert_same_map, processes, prefix):
     """While the graph is made, or learned from."""
     X = da.from_array(make_moons(20_000, noise=0.05, random_state=0)[0], (5000, 2))
     settings = {**ON_GRAPH, "max_iter": 30, "tol": 0.0, "n_iter_no_change": 40}

@@ -60,14 +60,6 @@ def by_all(client, sorted_blobs):
     return DaskSpectralNetClustering(4, **BY_ALL).fit(X), X
 
 
-def assert_same_map(one, other):
-    for name in ("eigenvalues_", "loss_curve_", "cluster_centers_"):
-        assert_array_equal(getattr(one, name), getattr(other, name))
-    weights = [m.network_.state_dict() for m in (one, other)]
-    for name, value in weights[0].items():
-        assert torch.equal(value, weights[1][name]), name
-
-
 # --- the rows of each rank
 
 
@@ -159,7 +151,9 @@ def test_all_rows_by_all_workers(client, by_all, sorted_blobs, nothing_runs):
     assert not torch.distributed.is_initialized()
 
 
-def test_ranks_have_all_rows_and_the_same_result(client, by_all, collected):
+def test_ranks_have_all_rows_and_the_same_result(
+    assert_same_map, client, by_all, collected
+):
     model, X = by_all
     told = collected(_rank, "_told")
     fits = collected(_rank, "_trained")
@@ -187,7 +181,7 @@ def test_labels_reach_all_ranks(client, sorted_blobs, collected):
     assert sum(n_known) == 20
 
 
-def test_two_fits_at_once_by_all_workers(client, by_all):
+def test_two_fits_at_once_by_all_workers(assert_same_map, client, by_all):
     model, X = by_all
     models = [clone(model).set_params(client=client) for _ in range(2)]
     threads = [threading.Thread(target=m.fit, args=(X,)) for m in models]
@@ -229,7 +223,9 @@ def test_an_embedding_by_all_workers(client, sorted_blobs):
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
-def test_a_lost_rank_changes_nothing(client, by_all, monkeypatch, epoch, nothing_runs):
+def test_a_lost_rank_changes_nothing(
+    assert_same_map, client, by_all, monkeypatch, epoch, nothing_runs
+):
     """In an epoch, or after the last one: the rest is made again, and no more."""
     model, X = by_all
     keep, kept, lost = _rank.Checkpoints.keep, [], []
@@ -363,7 +359,9 @@ def long_training(**changes):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_worker_killed_in_the_training_changes_nothing(processes, which):
+def test_a_worker_killed_in_the_training_changes_nothing(
+    assert_same_map, processes, which
+):
     """Found again bit for bit, and no hang."""
     X, y = moons_by_place(20_000)
     processes.wait_for_workers(2, timeout=300)
