@@ -377,11 +377,11 @@ def test_steps_are_those_of_kmeans(client, rng, monkeypatch):
     assert end.inertia_ < 0.95 * start.inertia_
 
 
-@pytest.mark.parametrize(("share", "n_reads"), [(1.0, 3), (0.0, 6)])
+@pytest.mark.parametrize(("share", "n_reads"), [(1.0, 2), (0.0, 6)])
 def test_rows_are_read_once_for_all_steps_where_memory_allows(
     client, rng, monkeypatch, tmp_path, share, n_reads
 ):
-    """For the sample, for the first sums and for the steps; else for each step."""
+    """For the sample, and for all steps; else for the first sums and each step."""
     reads, rows = tmp_path / "reads", rng.normal(size=(1500, 2))
 
     def read(block):

@@ -89,7 +89,8 @@ class _DaskSpectralNet(BaseEstimator):
 
     A subclass has `_plain`, the estimator that learns, `_of_rows`, the name of its
     result for the rows of the fit and the method that makes it, and
-    ``_with_all_rows(client, X, model, of_all)``, the model after a look at them.
+    ``_with_all_rows(client, X, model, n_samples, of_all)``, the model after a look
+    at them.
     """
 
     _doc_link_module = RowTransformer._doc_link_module
@@ -220,7 +221,7 @@ class _DaskSpectralNet(BaseEstimator):
             else:
                 found = OfAll(run(client, learned, plain, sample, columns_of(X)), None)
         of_all = n_samples <= wanted.size
-        model = self._with_all_rows(client, X, found.model, of_all)
+        model = self._with_all_rows(client, X, found.model, n_samples, of_all)
         self._store(X, model, found.recall)
         return self
 
@@ -353,8 +354,8 @@ class DaskSpectralNetClustering(ClusterMixin, _DaskSpectralNet):
 
     __init__ = _with_own(SpectralNetClustering)
 
-    def _with_all_rows(self, client, X, model, of_all):
-        return refined(client, X, model, of_all=of_all)
+    def _with_all_rows(self, client, X, model, n_samples, of_all):
+        return refined(client, X, model, n_samples, of_all=of_all)
 
     def fit_predict(self, X, y=None, **known):
         """Learn the map from rows of X; the labels of all.
@@ -515,7 +516,7 @@ class DaskSpectralNetEmbedding(_DaskSpectralNet):
 
     __init__ = _with_own(SpectralNetEmbedding)
 
-    def _with_all_rows(self, client, X, model, of_all):
+    def _with_all_rows(self, client, X, model, n_samples, of_all):
         return model
 
     def fit_transform(self, X, y=None, **known):

@@ -1,7 +1,6 @@
 """What all rows add to a model: exact centres, counts, the drift."""
 
 import copy
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -50,7 +49,7 @@ class Sums(NamedTuple):
     n_outliers: int  # of all rows
 
 
-def refined(client, X, model, *, of_all):
+def refined(client, X, model, n_samples, *, of_all):
     """A model of a sample, with what all rows say of its clusters.
 
     Centres of k-means are moved to the means of the rows nearest to them until they
@@ -63,6 +62,7 @@ def refined(client, X, model, *, of_all):
     client : Client
     X : dask array or data frame of shape (n_samples, n_features)
     model : SpectralNetClustering
+    n_samples : int
     of_all : bool
         Whether the model was learned from all rows: its centres rest already.
 
@@ -78,16 +78,20 @@ def refined(client, X, model, *, of_all):
             delayed(embedded)(part, i, task, strange) for i, part in enumerate(parts)
         ]
 
-    assignment = model._assignment
-    first = found = _measured(client, rows(True), assignment)
-    if isinstance(assignment, Centers) and not of_all:
-        with _kept(client, rows(False), first, model.cluster_centers_) as kept:
-            for _ in range(_MOST_STEPS):
-                moved, rests = _moved(assignment.centers, found)
-                if rests:
-                    break
-                assignment = replace(assignment, centers=moved)
-                found = _measured(client, kept, assignment)
+    assignment, told = model._assignment, rows(True)
+    moves = isinstance(assignment, Centers) and not of_all
+    keeps = moves and _fits(client, n_samples, model.cluster_centers_)
+    if keeps:
+        told = client.persist(told)
+    with given_up_on_error(client, *(told if keeps else ())):
+        first = found = _measured(client, told, assignment)
+        for _ in range(_MOST_STEPS if moves else 0):
+            moved, rests = _moved(assignment.centers, found)
+            if rests:
+                break
+            assignment = replace(assignment, centers=moved)
+            found = _measured(client, told if keeps else rows(False), assignment)
+    if moves:
         assignment = replace(assignment, inertia=found.inertia)
     return _with_all(model, assignment, found, first)
 
@@ -98,16 +102,10 @@ def _measured(client, parts, assignment):
     return result_of(client, joined(sums, SMALL, _added))
 
 
-@contextmanager
-def _kept(client, parts, found, centers):
-    """The parts, computed once and held by the workers if these have the memory."""
-    needed = found.n_told * centers.shape[1] * centers.itemsize
-    if needed > _KEPT_SHARE * memory_of(client):
-        yield parts
-        return
-    parts = client.persist(parts)
-    with given_up_on_error(client, *parts):
-        yield parts
+def _fits(client, n_samples, centers):
+    """Whether the workers have the memory to keep the embeddings of all rows."""
+    needed = n_samples * centers.shape[1] * centers.itemsize
+    return needed <= _KEPT_SHARE * memory_of(client)
 
 
 def _moved(centers, found):
