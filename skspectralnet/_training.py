@@ -7,6 +7,7 @@ import math
 from typing import NamedTuple
 
 import torch
+from torch.optim.adamw import adamw
 
 # The learning rate is multiplied by this when the loss has stopped improving ...
 _DECAY = 0.2
@@ -212,7 +213,7 @@ class _Run:
         self._module, self._schedule = module, schedule
         self.policy = _POLICIES[schedule.policy](schedule)
         self.best_weights = _weights(module)
-        self.optimizer = _optimizer(module, schedule)
+        self.optimizer = _AdamW(module.parameters(), schedule.weight_decay)
         self.curves = []  # pairs of a loss and a monitored one
         self.n_failures = 0
 
@@ -223,7 +224,8 @@ class _Run:
             raise NonFiniteLossError
         self.policy.rate *= 0.5
         self._module.load_state_dict(self.best_weights)
-        self.optimizer = _optimizer(self._module, self._schedule)
+        decay = self._schedule.weight_decay
+        self.optimizer = _AdamW(self._module.parameters(), decay)
 
     def state(self):
         """The state after an epoch: dicts, lists, numbers and tensors that stay."""
@@ -231,7 +233,7 @@ class _Run:
         return {
             "weights": _weights(self._module),
             "best_weights": {n: v.clone() for n, v in self.best_weights.items()},
-            "optimizer": copy.deepcopy(self.optimizer.state_dict()),
+            "optimizer": self.optimizer.state(),
             "progress": progress,
             "curves": list(self.curves),
             "n_failures": self.n_failures,
@@ -243,9 +245,72 @@ class _Run:
             return
         self._module.load_state_dict(state["weights"])
         self.best_weights = {n: v.clone() for n, v in state["best_weights"].items()}
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.go_on_from(state["optimizer"])
         vars(self.policy).update(state["progress"])
         self.curves, self.n_failures = list(state["curves"]), state["n_failures"]
+
+
+class _AdamW:
+    """Steps with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2).
+
+    The numbers of ``torch.optim.AdamW(..., fused=True)``. That class imports torch's
+    compiler when it is made, which takes a second of the first fit of a process.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter
+    weight_decay : float
+    """
+
+    _SETTINGS = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "fused": True}
+
+    def __init__(self, parameters, weight_decay):
+        self._parameters = list(parameters)
+        self._weight_decay = weight_decay
+        self._state = {
+            "means": [torch.zeros_like(p) for p in self._parameters],
+            "squares": [torch.zeros_like(p) for p in self._parameters],
+            "n_steps": [
+                torch.zeros((), dtype=torch.float32, device=p.device)
+                for p in self._parameters
+            ],
+        }
+
+    def zero_grad(self):
+        """Forget the gradients."""
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self, learning_rate):
+        """Move the parameters that have a gradient, in place."""
+        moved = [i for i, p in enumerate(self._parameters) if p.grad is not None]
+        means, squares, n_steps = (
+            [values[i] for i in moved] for values in self._state.values()
+        )
+        adamw(
+            [self._parameters[i] for i in moved],
+            [self._parameters[i].grad for i in moved],
+            means,
+            squares,
+            [],  # only the variant AMSGrad needs it
+            n_steps,
+            lr=learning_rate,
+            weight_decay=self._weight_decay,
+            amsgrad=False,
+            maximize=False,
+            **self._SETTINGS,
+        )
+
+    def state(self):
+        """A copy of what the next step needs besides the parameters."""
+        return copy.deepcopy(self._state)
+
+    def go_on_from(self, state):
+        """Be where an optimizer of the same parameters was."""
+        for name, values in state.items():
+            for own, value in zip(self._state[name], values, strict=True):
+                own.copy_(value)
 
 
 @contextlib.contextmanager
@@ -304,24 +369,13 @@ def _run_epoch(optimizer, losses, policy):
     """Step on each loss and return their mean."""
     values = []
     for step, loss in enumerate(losses):
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss.backward()
-        for group in optimizer.param_groups:
-            group["lr"] = policy.rate_at(step)
-        optimizer.step()
+        optimizer.step(policy.rate_at(step))
         # On the CPU a number: a tensor of each step, kept, would lie above the memory
         # of that step and hold it, MiB for wide rows.
         values.append(loss.item() if loss.device.type == "cpu" else loss.detach())
     return float(torch.tensor(values, dtype=loss.dtype, device="cpu").mean())
-
-
-def _optimizer(module, schedule):
-    return torch.optim.AdamW(
-        module.parameters(),
-        lr=schedule.learning_rate,
-        weight_decay=schedule.weight_decay,
-        fused=True,
-    )
 
 
 def _weights(module):

@@ -332,6 +332,19 @@ def _run(code, folder):
     return done.stdout
 
 
+def test_fit_does_not_import_the_compiler_of_torch(tmp_path):
+    # It takes longer than a fit of a small table.
+    code = """
+import sys
+from sklearn.datasets import load_iris
+from skspectralnet import SpectralNetClustering
+X = load_iris().data
+SpectralNetClustering(3, random_state=0, encoder="autoencoder").fit(X).predict(X)
+print("torch._dynamo" in sys.modules)
+"""
+    assert _run(code, tmp_path) == "False\n"
+
+
 def test_import_adds_nothing_optional(tmp_path):
     # scikit-learn itself imports pandas where it is installed, torch imports tqdm:
     # what counts is what this package adds to them.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from skspectralnet import _tasks
+from skspectralnet import _tasks, _training
 from skspectralnet._tasks import Epochs, Interrupts
 from skspectralnet._training import (
     NonFiniteLossError,
@@ -278,15 +278,45 @@ def test_weight_decay_shrinks():
     assert 0 < module.x.item() < 1
 
 
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_steps_are_those_of_the_optimizer_of_torch(weight_decay, monkeypatch):
+    rates = [0.1, 0.02, 0.3, 0.01]
+    modules = [torch.nn.Linear(3, 2, dtype=torch.float64) for _ in range(2)]
+    modules[1].load_state_dict(modules[0].state_dict())
+    rows = torch.randn(len(rates), 5, 3, dtype=torch.float64)
+
+    def losses(module):
+        return (module(batch).square().mean() for batch in rows)
+
+    monkeypatch.setattr(_Plateau, "rate_at", lambda self, step: rates[step])
+    run(modules[0], lambda: losses(modules[0]), max_iter=1, weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(modules[1].parameters(), weight_decay=weight_decay)
+    for rate, loss in zip(rates, losses(modules[1]), strict=True):
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.step()
+    for own, theirs in zip(*(m.parameters() for m in modules), strict=True):
+        torch.testing.assert_close(own, theirs, rtol=1e-12, atol=1e-15)
+
+
+def test_weights_without_a_gradient_stay():
+    module = torch.nn.Linear(2, 1)
+    before = module.bias.detach().clone()
+    run(module, lambda: (module.weight.square().sum() for _ in range(3)), max_iter=1)
+    assert torch.equal(module.bias, before)
+    assert module.bias.grad is None
+
+
 def rates_of(module, monkeypatch):
     """The learning rate of each step that is made."""
-    rates, step = [], torch.optim.AdamW.step
+    rates, step = [], _training.adamw
 
-    def noting(optimizer, *args, **kwargs):
-        rates.append(optimizer.param_groups[0]["lr"])
-        return step(optimizer, *args, **kwargs)
+    def noting(*args, lr, **kwargs):
+        rates.append(lr)
+        return step(*args, lr=lr, **kwargs)
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", noting)
+    monkeypatch.setattr(_training, "adamw", noting)
     return rates
 
 
