@@ -1,6 +1,5 @@
 """Embedding to labels, and the same for new rows."""
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,6 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.mixture import GaussianMixture
+
+from skspectralnet._tasks import warn
 
 # Added to every variance of a mixture, as a share of the largest variance of a
 # component: components that have vanished, and clusters that are a point, have none
@@ -63,11 +64,10 @@ def fit_assignment(Z, n_clusters, how, *, n_init, random_state, weights=None):
         else:
             reason = f"assign_labels={how!r} leaves the others without rows"
         were = "1 cluster was" if found == 1 else f"{found} clusters were"
-        warnings.warn(
+        warn(
             f"Only {were} found where n_clusters={n_clusters} were asked for: "
             f"{reason}. Lower n_clusters.",
             ConvergenceWarning,
-            stacklevel=2,
         )
     return assignment
 
@@ -451,11 +451,10 @@ def named_like(others, labels):
 def _warn_of_lost(lost, n_classes):
     if len(lost):
         some = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
-        warnings.warn(
+        warn(
             f"{len(lost)} of the {n_classes} labels in partial_labels got no cluster "
             f"({some}): their rows lie in the clusters of others.",
             ConvergenceWarning,
-            stacklevel=3,
         )
 
 

@@ -1,6 +1,5 @@
 """What all estimators share: a fit that replaces the old one, a training, tags."""
 
-import warnings
 from html import escape
 from importlib.metadata import version
 from numbers import Integral
@@ -27,7 +26,7 @@ from skspectralnet._states import (
     packed,
     unpacked,
 )
-from skspectralnet._tasks import FitTask
+from skspectralnet._tasks import FitTask, warn
 from skspectralnet._tensors import Blocks, forward_in_blocks, resolve_device
 from skspectralnet._trainer import Trainer
 from skspectralnet._training import Schedule
@@ -164,14 +163,12 @@ class RowTransformer(
         wrote = str(state.pop("_skspectralnet_version", "unknown"))
         form = checked_version(state.pop("_state_version", 0), (wrote, mine), cls)
         if wrote != mine:
-            warnings.warn(
-                InconsistentVersionWarning(
-                    estimator_name=cls.__name__,
-                    current_sklearn_version=mine,
-                    original_sklearn_version=wrote,
-                ),
-                stacklevel=2,
+            warning = InconsistentVersionWarning(
+                estimator_name=cls.__name__,
+                current_sklearn_version=mine,
+                original_sklearn_version=wrote,
             )
+            warn(warning, InconsistentVersionWarning)
         super().__setstate__(unpacked(state, form, cls))
 
     def fit(self, X, y=None):
@@ -254,11 +251,10 @@ class RowTransformer(
     def _check_labels(self, y, **known):
         """Warn where y looks like labels to learn from, which it is not."""
         if known.get("partial_labels", y) is None and marks_unknown(y):
-            warnings.warn(
+            warn(
                 "y is ignored, but -1 or NaN beside labels mark rows whose label is "
                 "unknown. To learn from the others: fit(X, partial_labels=y).",
                 UserWarning,
-                stacklevel=2,
             )
 
     def _n_tasks(self, **known):

@@ -1,7 +1,6 @@
 """Rows that a user gives: checked, with errors that say where they are wrong."""
 
 import math
-import warnings
 from numbers import Integral
 
 import numpy as np
@@ -18,6 +17,7 @@ from skspectralnet._rows import (
     row_blocks,
     rows_that_differ_from_zero,
 )
+from skspectralnet._tasks import warn
 
 
 def validate_rows(estimator, X, *, reset):
@@ -165,12 +165,11 @@ def warn_of_square(X):
     entries = X.nnz if sparse.issparse(X) else np.count_nonzero(X)
     on_diagonal = np.count_nonzero(X.diagonal())
     if not differ and entries > on_diagonal and X.min() < X.max():
-        warnings.warn(
+        warn(
             f"X has the shape {X.shape} and is symmetric, as a matrix of affinities or "
             "distances between rows is: its rows are taken for features. Affinities "
             "are passed beside the rows, fit(X, graph=A).",
             UserWarning,
-            stacklevel=2,
         )
 
 

@@ -1,6 +1,5 @@
 """One graph of all rows: given or of their neighbours, and its edges by weight."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +26,7 @@ from skspectralnet._network import orthonormalizer
 from skspectralnet._ranks import added_up, joined_edge_form, least_of_all
 from skspectralnet._rows import rows_of_a_block, standardised
 from skspectralnet._spectral import check_edges, in_units, standardised_gamma
+from skspectralnet._tasks import warn
 from skspectralnet._tensors import (
     Blocks,
     forward_in_blocks,
@@ -353,11 +353,10 @@ def _below(n_distinct, task):
     if task.n_neighbors < n_distinct:
         return task.n_neighbors
     if task.n_neighbors_asked:
-        warnings.warn(
+        warn(
             f"n_neighbors={task.n_neighbors} is not below the {n_distinct} "
             f"distinct rows; {n_distinct - 1} are used.",
             UserWarning,
-            stacklevel=2,
         )
     return n_distinct - 1
 

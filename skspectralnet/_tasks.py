@@ -1,4 +1,4 @@
-"""The tasks of a fit: who is told of them, and what a Ctrl-C ends."""
+"""The tasks of a fit: who is told of them, what a Ctrl-C ends, and warnings."""
 
 import contextlib
 import copy
@@ -9,6 +9,21 @@ import warnings
 from time import perf_counter
 
 _SECOND_INTERRUPT_SECONDS = 2.0
+# Packages between a line of the user and a warning: this one, those whose estimators
+# and decorators call it, and those that their decorators are made with.
+_BETWEEN = {"skspectralnet", "sklearn", "joblib", "torch", "contextlib", "functools"}
+
+
+def warn(message, category):
+    """Warn at the line of the user's that has called a function of this package."""
+    frame, level = sys._getframe(), 1
+    while frame is not None and _package_of(frame) in _BETWEEN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level if frame is not None else 2)
+
+
+def _package_of(frame):
+    return frame.f_globals.get("__name__", "").partition(".")[0]
 
 
 class Interrupts:
@@ -87,7 +102,7 @@ class FitTask:
     def warn(self, message, category):
         """Warn, unless this part of the fit may come to nothing: then hold it back."""
         if self._held is None:
-            warnings.warn(message, category, stacklevel=3)
+            warn(message, category)
         else:
             self._held.append((message, category))
 

@@ -1,12 +1,11 @@
 """A training as the parameters of an estimator say: bar, Ctrl-C, warnings, error."""
 
 import contextlib
-import warnings
 from typing import NamedTuple
 
 from sklearn.exceptions import ConvergenceWarning
 
-from skspectralnet._tasks import Epochs, FitTask
+from skspectralnet._tasks import Epochs, FitTask, warn
 from skspectralnet._training import (
     NonFiniteLossError,
     Schedule,
@@ -130,10 +129,9 @@ def course_of(history):
 
 def warn_of_interrupt(stage, n_epochs):
     """Warn that Ctrl-C ended the training of a stage after so many epochs."""
-    warnings.warn(
+    warn(
         f"Training of the {stage} interrupted by user after {n_epochs} epochs: the "
         "best weights so far are used, and the fit goes on. Press Ctrl-C again within "
         "two seconds to stop it.",
         UserWarning,
-        stacklevel=2,
     )

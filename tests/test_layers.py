@@ -30,7 +30,7 @@ TABLE = {
     "_fields": (0, {"numpy"}, set()),
     "_graph": (0, {"numpy", "scipy", "sklearn"}, {"pynndescent"}),
     "_eigen": (0, {"numpy", "scipy"}, set()),
-    "_assignment": (0, {"numpy", "scipy", "sklearn"}, set()),
+    "_assignment": (1, {"numpy", "scipy", "sklearn"}, set()),
     "_constraints": (0, {"numpy", "scipy", "sklearn"}, set()),
     "_defaults": (0, {"numpy"}, set()),
     "_hierarchy": (0, {"numpy", "sklearn"}, set()),

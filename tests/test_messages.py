@@ -308,3 +308,28 @@ def test_a_row_is_numbered_in_the_whole_table(row):
     big[row, 1] = np.nan
     with pytest.raises(ValueError, match=f"in the column 1, first in row {row}"):
         model().fit(big)
+
+
+THREE = np.repeat(X[:3], 9, axis=0)  # different rows
+FOUR = np.full(27, -1)  # labels: the last is of a row that the third is of
+FOUR[[0, 9, 18, 26]] = np.arange(4)
+WARNED = [
+    ("a y with -1", lambda: model().fit(X, SOME)),
+    ("in a pipeline", lambda: make_pipeline(StandardScaler(), model()).fit(X, SOME)),
+    ("fit_predict", lambda: model().fit_predict(X, SOME)),
+    ("a matrix of affinities", lambda: model().fit(A)),
+    ("fewer distinct rows", lambda: model(5).fit(THREE)),
+    ("labels without a cluster", lambda: model(5).fit(THREE, partial_labels=FOUR)),
+    ("too many neighbours", lambda: model(n_neighbors=99, neighbors_in="data").fit(X)),
+    ("not converged", lambda: model(neighbors_in="data").fit(X)),
+    ("a search", lambda: GridSearchCV(model(), {"n_clusters": [3]}).fit(X, SOME)),
+]
+
+
+@pytest.mark.parametrize("call", [w[1] for w in WARNED], ids=[w[0] for w in WARNED])
+def test_a_warning_points_at_the_line_of_the_user(call):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    assert caught
+    assert {warning.filename for warning in caught} == {__file__}
