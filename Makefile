@@ -105,6 +105,8 @@ images: $(READY) ## the pictures of the README, from their examples
 	$(RUN) -c "from runpy import run_path; \
 	display = run_path('examples/plot_digits.py')['overview']; \
 	display.figure_.savefig('docs/images/digits.png', dpi=70)"
+	$(RUN) -c "from PIL import Image; path = 'docs/images/digits.png'; \
+	Image.open(path).convert('RGB').quantize(256).save(path, optimize=True)"
 
 dist: $(READY_DIST) ## the wheel and the sdist, built and checked, into dist
 	rm -rf build dist

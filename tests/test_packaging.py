@@ -35,7 +35,7 @@ TEXT = {
     ".toml",
     ".txt",
 }
-KINDS = TEXT | {".json", ".png", ".yaml", ".yml"}
+KINDS = TEXT | {".json", ".png", ".skops", ".woff2", ".yaml", ".yml"}
 
 
 def build(folder):
