@@ -135,7 +135,7 @@ class Selection:
     def __repr__(self):
         lines = [f"{self.taken}: {self.reason}"]
         if self.n_rows:
-            lines.append(f"  modularity on {self.n_rows} rows")
+            lines.append(f"  modularity on {self.n_rows} different rows")
             for name, score, error in zip(
                 self.candidates, self.scores, self.errors, strict=True
             ):
@@ -268,7 +268,7 @@ class Contest:
         elif self.taken.metric_learner is None:
             reason = "its clusters cut the neighbour graph clearly better"
         else:
-            reason = "no others cut the neighbour graph clearly better"
+            reason = "none of the others cuts the neighbour graph clearly better"
         n_rows = self._graph.shape[0]
         return Selection(names, scores, errors, self.taken.name, reason, n_rows)
 

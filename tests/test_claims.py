@@ -649,7 +649,7 @@ Section 8.5 | Section 8.3 | Section 4.3 | are used, 1.3 | where 99 % of the rows
 each weight five times: with its gradient | below ``doubt_below=0.8``. They
  Rows ten times farther from
 ten times its change | `spectralnet` 1.1.0 | ``spectralnet`` 1.1.0
-Lemma 2.1
+Lemma 2.1 | more than 99.9 % of the variance
 """
 NUMBER = re.compile(
     r"(?<![\w.])\d*\.\d+(?!\.?\d*\.)|\b\d[\d,]* (?:seconds|times|GiB|per cent|%)"

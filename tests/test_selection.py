@@ -126,7 +126,7 @@ def test_a_difference_by_chance_decides_nothing():
     assert_allclose(selection.scores, 0.49)
     assert_allclose(selection.errors[1:], 0.0, atol=1e-12)
     assert "learned" in repr(selection)
-    assert "200 rows" in repr(selection)
+    assert "200 different rows" in repr(selection)
     contest = Contest(ring(200), slice(None))
     contest.add(candidate(FINE), quarters)
     assert contest.add(candidate(COARSE), np.arange(200) // 25)
