@@ -72,8 +72,9 @@ print(texts[0])
 # Sparse rows, compared by angle
 # ------------------------------
 # A long text and a short one about the same are near each other by angle, not by
-# distance: ``metric="cosine"``. The rows stay sparse; the first stage reduces them to
-# 50 columns by ``TruncatedSVD``.
+# distance. The vectorizer gives all rows the length 1, and sparse rows of one length
+# are compared by angle without being asked; counts of words need ``metric="cosine"``.
+# The rows stay sparse; the first stage reduces them to 50 columns by ``TruncatedSVD``.
 #
 # By default the second stage learns a space from the nearest neighbours of rows, and
 # believes in them. Where many neighbours share nothing but words of no subject,
@@ -85,10 +86,10 @@ rows = vectorizer.fit_transform(texts)
 share = rows.nnz / np.prod(rows.shape)
 print(f"{rows.shape[0]} rows of {rows.shape[1]} columns, {share:.1%} of them not 0")
 
-cosine = {"n_clusters": len(names), "metric": "cosine", "random_state": 0}
+given = {"n_clusters": len(names), "random_state": 0}
 models = {
-    "with a learned space": SpectralNetClustering(**cosine),
-    "without": SpectralNetClustering(metric_learner=None, **cosine),
+    "with a learned space": SpectralNetClustering(**given),
+    "without": SpectralNetClustering(metric_learner=None, **given),
 }
 for name, model in models.items():
     with warnings.catch_warnings(record=True) as caught:

@@ -38,7 +38,13 @@ from skspectralnet._plan import AsFitted
 from skspectralnet._rows import in_memory, rows_that_differ_from_zero
 from skspectralnet._selection import Selection
 from skspectralnet._spectral import SpectralFit
-from skspectralnet._stages import Encoded, StageParameters, Stages, encoded_rows
+from skspectralnet._stages import (
+    Encoded,
+    StageParameters,
+    Stages,
+    encoded_rows,
+    metric_for,
+)
 from skspectralnet._tensors import resolve_device
 from skspectralnet._validation import (
     StrOptions,
@@ -87,8 +93,8 @@ class Spectral(NamedTuple):
 class BaseSpectralNet(RowTransformer):
     """What SpectralNetEmbedding and SpectralNetClustering share: all but labels.
 
-    A subclass has ``_components(n_samples, number)``, which returns Components and may
-    call `number` for a ClusterSupport,
+    A subclass has ``_components(n_samples, metric, number)``, which returns Components
+    and may call `number` for a ClusterSupport,
     and ``_clusters_to_compare(Z, kept)``, the clusters by which candidates are judged.
     """
 
@@ -106,7 +112,7 @@ class BaseSpectralNet(RowTransformer):
             None,
         ],
         "network_input": [StrOptions({"metric", "code"})],
-        "metric": [StrOptions({"euclidean", "cosine"})],
+        "metric": [StrOptions({"auto", "euclidean", "cosine"})],
         "affinity": [
             StrOptions({"self_tuning", "rbf", "nearest_neighbors"}),
             callable,
@@ -248,6 +254,8 @@ class BaseSpectralNet(RowTransformer):
             learned = in_memory(X, rows)
             graph = graph_of_rows(graph, rows, of_weights(weights, rows))
         wanted = StageParameters(*(getattr(self, n) for n in StageParameters._fields))
+        metric = metric_for(learned, self.metric, self.encoder)
+        wanted = wanted._replace(metric=metric)
         known = constraints if rows is None else of_rows(constraints, rows)
         weighing = slice(None) if weights is None else np.flatnonzero(weights)
         weights = of_weights(weights, rows)
@@ -255,6 +263,7 @@ class BaseSpectralNet(RowTransformer):
         n_samples = encoded.n_told(every=graph is not None)
         components = self._components(
             n_samples,
+            metric,
             partial(found_number, encoded, wanted, known, graph, rng, fit_task),
         )
         device = resolve_device(self.device)

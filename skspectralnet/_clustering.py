@@ -136,7 +136,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     encoder : {"auto", "autoencoder"}, transformer or None, default="auto"
         First stage, from rows to codes. ``"auto"``: rows of more than 50 columns
         are reduced to 50 by PCA (of centred rows where they lie far from the origin),
-        or by TruncatedSVD where they are sparse or ``metric="cosine"``; others stay as
+        or by TruncatedSVD where they are sparse or compared by angle; others stay as
         they are. ``"autoencoder"``: an
         :class:`Autoencoder` with default parameters. A scikit-learn transformer is
         cloned and fitted; its unset ``random_state`` is drawn from `random_state`. To
@@ -156,12 +156,16 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     network_input : {"metric", "code"}, default="metric"
         What the network sees: the points of the metric learner, or the codes, as in
         [1]_. ``"code"`` needs a `metric_learner`.
-    metric : {"euclidean", "cosine"}, default="euclidean"
-        ``"cosine"`` divides each code by its length, before the metric learner, and
-        then takes Euclidean distances: for text and embeddings. A row whose code is
-        zeros has no direction and no part in what follows the encoder, nor in
-        `partial_fit`, but for edges that a `graph` gives it; the map gives it an
-        embedding and a label.
+    metric : {"auto", "euclidean", "cosine"}, default="auto"
+        Distance between codes. ``"cosine"`` divides each code by its length, before the
+        metric learner, and then takes Euclidean distances: for text and embeddings. A
+        row whose code is zeros has no direction and no part in what follows the
+        encoder, nor in `partial_fit`, but for edges that a `graph` gives it; the map
+        gives it an embedding and a label. ``"auto"``: ``"cosine"`` where
+        ``encoder="auto"`` reduces sparse rows that all have the same length, as those
+        of a tf-idf table have. Their distances and angles have the same neighbours,
+        but TruncatedSVD shortens some rows more than others. ``"euclidean"`` for all
+        other rows.
     affinity : str or callable, default="self_tuning"
         Weights of the graph; :math:`d_{ij}` is a distance, not squared.
 
@@ -436,7 +440,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         encoder="auto",
         metric_learner="auto",
         network_input="metric",
-        metric="euclidean",
+        metric="auto",
         affinity="self_tuning",
         gamma=None,
         n_neighbors=None,
@@ -502,29 +506,29 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    def _components(self, n_samples, number):
+    def _components(self, n_samples, metric, number):
         support, n_clusters = None, self.n_clusters
         if n_clusters == "auto":
             support = number()
             n_clusters = int(support.n_clusters[0])
-        n_learned = self._n_learned(n_clusters, n_samples)
+        n_learned = self._n_learned(n_clusters, n_samples, metric)
         kept = Kept(n_learned, n_leading=n_clusters, support=support)
         return Components(n_learned, n_clusters, 0, lambda eigenvalues: kept)
 
-    def _n_learned(self, n_clusters, n_samples):
+    def _n_learned(self, n_clusters, n_samples, metric):
         """Eigenvectors to learn for a number of clusters."""
         if n_clusters > n_samples:
             name = "subsample" if n_samples == self.subsample else "n_samples"
             raise ValueError(
                 f"{name}={n_samples} should be >= n_clusters={n_clusters}: lower "
-                f"n_clusters.{uncounted(self.metric)}"
+                f"n_clusters.{uncounted(metric)}"
             )
         if self.n_components is None:
             return min(components_of(n_clusters), n_samples)
         if self.n_components > n_samples:
             raise ValueError(
                 f"n_components={self.n_components} eigenvectors cannot be found for "
-                f"n_samples={n_samples} rows: lower it.{uncounted(self.metric)}"
+                f"n_samples={n_samples} rows: lower it.{uncounted(metric)}"
             )
         return self.n_components
 

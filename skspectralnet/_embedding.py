@@ -43,7 +43,7 @@ class SpectralNetEmbedding(BaseSpectralNet):
     encoder : {"auto", "autoencoder"}, transformer or None, default="auto"
         First stage, from rows to codes. ``"auto"``: rows of more than 50 columns
         are reduced to 50 by PCA (of centred rows where they lie far from the origin),
-        or by TruncatedSVD where they are sparse or ``metric="cosine"``; others stay as
+        or by TruncatedSVD where they are sparse or compared by angle; others stay as
         they are. ``"autoencoder"``: an
         :class:`Autoencoder` with default parameters. A scikit-learn transformer is
         cloned and fitted; its unset ``random_state`` is drawn from `random_state`. To
@@ -63,11 +63,15 @@ class SpectralNetEmbedding(BaseSpectralNet):
     network_input : {"metric", "code"}, default="metric"
         What the network sees: the points of the metric learner, or the codes, as in
         [1]_. ``"code"`` needs a `metric_learner`.
-    metric : {"euclidean", "cosine"}, default="euclidean"
-        ``"cosine"`` divides each code by its length, before the metric learner, and
-        then takes Euclidean distances: for text and embeddings. A row whose code is
-        zeros has no direction and no part in what follows the encoder, but for edges
-        that a `graph` gives it; the map gives it an embedding.
+    metric : {"auto", "euclidean", "cosine"}, default="auto"
+        Distance between codes. ``"cosine"`` divides each code by its length, before the
+        metric learner, and then takes Euclidean distances: for text and embeddings. A
+        row whose code is zeros has no direction and no part in what follows the
+        encoder, but for edges that a `graph` gives it; the map gives
+        it an embedding. ``"auto"``: ``"cosine"`` where ``encoder="auto"``
+        reduces sparse rows that all have the same length, as those of a tf-idf table
+        have. Their distances and angles have the same neighbours, but TruncatedSVD
+        shortens some rows more than others. ``"euclidean"`` for all other rows.
     affinity : str or callable, default="self_tuning"
         Weights of the graph; :math:`d_{ij}` is a distance, not squared.
 
@@ -260,7 +264,7 @@ class SpectralNetEmbedding(BaseSpectralNet):
         encoder="auto",
         metric_learner=None,
         network_input="metric",
-        metric="euclidean",
+        metric="auto",
         affinity="self_tuning",
         gamma=None,
         n_neighbors=None,
@@ -322,13 +326,13 @@ class SpectralNetEmbedding(BaseSpectralNet):
 
     _stored = EMBEDDING
 
-    def _components(self, n_samples, number):
+    def _components(self, n_samples, metric, number):
         n_trivial = int(self.drop_first)
         n_learned = self.n_components + n_trivial
         if n_learned > n_samples:
             raise ValueError(
                 f"n_components={self.n_components} eigenvectors cannot be found for "
-                f"n_samples={n_samples} rows: lower it.{uncounted(self.metric)}"
+                f"n_samples={n_samples} rows: lower it.{uncounted(metric)}"
             )
         kept = Kept(n_learned, n_leading=n_learned)
         return Components(n_learned, n_learned, n_trivial, lambda eigenvalues: kept)

@@ -30,6 +30,9 @@ from skspectralnet._tensors import without_tensors
 # What a transformer raises of which an attribute is not what it must be: one of a file
 # that is damaged, or that `fit` has not set.
 _BROKEN = (AttributeError, IndexError, KeyError)
+# metric="auto": lengths that differ by a smaller share are one length. Half precision
+# rounds an entry by half as much.
+_SAME_LENGTH = 1e-3
 # Rows that say how far from the origin all of them are.
 _SAMPLE_ROWS = 1000
 
@@ -150,6 +153,38 @@ class Told(NamedTuple):
     inputs: Rows
     points: Rows  # often `inputs`
     known: object  # Constraints or None
+
+
+def metric_for(X, metric, encoder):
+    r"""The metric between codes of rows: one that is asked for, or by their lengths.
+
+    Where all rows have length 1, :math:`|x - y|^2 = 2 - 2 \cos(x, y)`: the distance and
+    the angle have the same neighbours, until singular vectors shorten some rows more
+    than others. So the codes that ``encoder="auto"`` makes of such sparse rows are
+    compared by angle. Those of dense ones are centred, and have lost it.
+
+    Parameters
+    ----------
+    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    metric : {"auto", "euclidean", "cosine"}
+    encoder : object
+        The parameter.
+
+    Returns
+    -------
+    {"euclidean", "cosine"}
+    """
+    if metric != "auto":
+        return metric
+    auto = isinstance(encoder, str) and encoder == "auto"
+    if not (auto and sparse.issparse(X) and X.shape[1] > AUTO_WIDTH):
+        return "euclidean"
+    lengths = [_lengths(in_memory(X, block)) for block in row_blocks(X.shape)]
+    lengths = np.concatenate(lengths)
+    lengths = lengths[lengths > 0.0]
+    longest = lengths.max(initial=0.0)
+    same = 0.0 < longest < np.inf and longest - lengths.min() <= _SAME_LENGTH * longest
+    return "cosine" if same else "euclidean"
 
 
 def encoded_rows(X, weights, wanted, constraints, rng, fit_task):
@@ -327,6 +362,14 @@ def _own_stage(stage, wanted, rng):
 def _floats(X):
     """Small integers as float32, floats as they are."""
     return X if X.dtype.kind == "f" else X.astype(np.float32)
+
+
+def _lengths(X):
+    """Lengths of rows, (n_rows,); infinite where a square is beyond floats."""
+    X = X.astype(np.float64)
+    with np.errstate(over="ignore"):
+        squares = (X.multiply(X) if sparse.issparse(X) else X * X).sum(axis=1)
+    return np.sqrt(np.asarray(squares)).ravel()
 
 
 def _unit_rows(X):

@@ -1087,7 +1087,7 @@ VALID = {
         ["auto", None, PCA(1), StandardScaler(), DropsRows(), SMALL]
     ),
     "network_input": st.sampled_from(["metric", "code"]),
-    "metric": st.sampled_from(["euclidean", "cosine"]),
+    "metric": st.sampled_from(["auto", "euclidean", "cosine"]),
     "affinity": st.sampled_from(["self_tuning", "rbf", "nearest_neighbors", kernel]),
     "gamma": st.one_of(st.none(), st.floats(1e-12, 1e12)),
     "n_neighbors": st.one_of(st.none(), st.integers(1, 50)),

@@ -307,6 +307,18 @@ def test_auto_encoder_of_wide_rows(cls, convert, metric, expected, blobs):
 
 
 @both
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("divide", [False, True])
+def test_sparse_rows_of_one_length_are_compared_by_angle(cls, convert, divide, blobs):
+    X, _ = wide_rows(blobs)
+    X = convert(normalize(X + 1.0) if divide else X)
+    expected = "cosine" if divide and sparse.issparse(X) else "euclidean"
+    auto, asked = make(cls).fit(X), make(cls, metric=expected).fit(X)
+    assert_array_equal(auto.transform(X), asked.transform(X))
+    assert auto.metric == "auto"
+
+
+@both
 def test_auto_encoder_of_fewer_rows_than_columns(cls, blobs):
     X, y = wide_rows(blobs)
     model = make(cls).fit(X[::3][:40])

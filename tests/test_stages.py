@@ -9,7 +9,12 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.preprocessing import StandardScaler
 
 from skspectralnet._constraints import known_pairs
-from skspectralnet._stages import StageParameters, encoded_rows, fit_learner
+from skspectralnet._stages import (
+    StageParameters,
+    encoded_rows,
+    fit_learner,
+    metric_for,
+)
 from skspectralnet._tasks import FitTask
 from skspectralnet._validation import NoContext
 
@@ -124,3 +129,43 @@ def test_a_stage_that_its_solver_cannot_fit_is_named(parameter):
     X = sparse.csr_array(np.full((30, 3), 0.1))
     with pytest.raises(ValueError, match=rf"{parameter}=PCA.* could not be fitted"):
         fitted(X, **{parameter: PCA(1)})
+
+
+def unit_rows(rng, n_columns=60):
+    X = rng.exponential(size=(40, n_columns))
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+ALL_OF_ONE_LENGTH = {
+    "unit": lambda X: X,
+    "longer": lambda X: 1e6 * X,
+    "half precision": lambda X: X.astype(np.float16).astype(np.float32),
+    "signs": np.sign,
+    "some of zeros": lambda X: X * (np.arange(len(X)) % 3 > 0)[:, None],
+}
+OTHERS = {
+    "as drawn": lambda X: X * np.linspace(1.0, 2.0, len(X))[:, None],
+    "moved": lambda X: X + 1.0,
+    "one longer": lambda X: X * (1.0 + 0.01 * (np.arange(len(X)) == 7))[:, None],
+    "narrow": lambda X: X[:, :50] / np.linalg.norm(X[:, :50], axis=1)[:, None],
+    "zeros": lambda X: 0.0 * X,
+    "beyond floats": lambda X: 1e200 * X,
+}
+
+
+@pytest.mark.parametrize("change", ALL_OF_ONE_LENGTH.values(), ids=ALL_OF_ONE_LENGTH)
+def test_reduced_sparse_rows_of_one_length_are_compared_by_angle(change, rng):
+    dense = change(unit_rows(rng))
+    X = sparse.csr_array(dense)
+    assert metric_for(X, "auto", "auto") == "cosine"
+    assert metric_for(dense, "auto", "auto") == "euclidean"
+    assert metric_for(X, "euclidean", "auto") == "euclidean"
+    for encoder in (None, "autoencoder", PCA(3)):
+        assert metric_for(X, "auto", encoder) == "euclidean"
+
+
+@pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
+def test_other_rows_are_compared_by_distance(change, rng):
+    X = sparse.csr_array(change(unit_rows(rng)))
+    assert metric_for(X, "auto", "auto") == "euclidean"
+    assert metric_for(X, "cosine", "auto") == "cosine"
