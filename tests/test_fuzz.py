@@ -40,7 +40,7 @@ from skspectralnet._probability import Sharpness
 
 CASES = int(os.environ.get("SKSPECTRALNET_FUZZ_CASES", "60"))
 SEED = os.environ.get("SKSPECTRALNET_FUZZ_SEED")
-SLOWEST = 20.0  # seconds of a case
+SLOWEST = 20.0  # CPU seconds of a case: it may have to wait for other processes
 CLASSES = (
     SpectralNetClustering,
     SpectralNetEmbedding,
@@ -516,9 +516,9 @@ def with_seed(test):
 )
 @given(case=cases())
 def test_random_calls_work_or_say_why(case):
-    start = time.perf_counter()
+    start = time.process_time()
     run(case)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     JOURNAL.slowest = max(JOURNAL.slowest, (seconds, case[1][0]))
     assert seconds < SLOWEST
 
@@ -598,7 +598,7 @@ def test_a_bug_is_found(name, monkeypatch):
     else:
         replace(monkeypatch, attribute, make)
     found = settings(
-        max_examples=1000,
+        max_examples=3000,
         derandomize=True,
         deadline=None,
         database=None,
