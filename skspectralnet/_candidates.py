@@ -186,7 +186,9 @@ def _solved(contest, given, plain):
             given.components,
             contest.multiplicities,
         )
-        if not candidate.whole or contest.alone(candidate, labels).settled:
+        # The graph of all rows, where it is not sure, does not make others less sure.
+        doubted = candidate.whole and not contest.alone(candidate, labels).settled
+        if not (doubted and contest.settled):
             contest.add(candidate, labels, gap=gap)
     return contest
 
@@ -269,7 +271,7 @@ def _learned_map(given, inputs, fit, kept, fit_task):
         fit_task.warn(
             f"The outputs of the network span {len(eigenvalues)} dimensions where "
             f"{asked} components were asked for: the rows may have too few "
-            "distinct values.",
+            "distinct values, or the last of the hidden_layer_sizes too few units.",
             ConvergenceWarning,
         )
     order = first + np.argsort(eigenvalues[first:], kind="stable")

@@ -305,9 +305,9 @@ def choose(candidates, solved, ways):
         The last one has a metric learner.
     solved : Contest or None
         Where the plain ones have been compared by the exact eigenvectors of their
-        graphs, that of all rows only if it is settled: the best of them alone is
-        fitted, and only where it is clearly better than the last one. Where it is
-        settled, and batches do not find its clusters, that of all rows is fitted.
+        graphs: the best of them alone is fitted, and only where it is clearly better
+        than the last one. Where it is settled, and batches do not find its clusters,
+        that of all rows is fitted.
     ways : Ways
 
     Returns

@@ -286,6 +286,18 @@ def test_where_batches_fail_the_graph_of_all_rows_is_learned(cls, turns, seed):
     assert adjusted_rand_score(y, labels) >= 0.99
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 3])
+def test_where_the_graph_of_all_rows_cuts_better_it_is_taken(seed):
+    # Six lines beside each other, of which some touch: no clusters are sure.
+    rng = np.random.RandomState(seed)
+    lines = [np.c_[rng.uniform(0, 20, 300), np.full(300, 0.8 * i)] for i in range(6)]
+    X = np.vstack(lines) + 0.06 * rng.normal(size=(1800, 2))
+    model = SpectralNetClustering(6, random_state=seed).fit(X)
+    assert model.selection_.taken == "plain, all rows"
+    assert adjusted_rand_score(np.repeat(np.arange(6), 300), model.labels_) > 0.7
+
+
 def test_neighbors_in_batches_alone_are_a_choice(rng):
     X, _ = spirals(600, rng)
     model = SpectralNetClustering(2, neighbors_in="batch", max_iter=3, random_state=0)
