@@ -46,7 +46,9 @@ def _fresh(estimator):
     """Another one with the same parameters and nothing that a fit has found."""
     fresh = type(estimator).__new__(type(estimator))
     kept = {n: v for n, v in vars(estimator).items() if n[0] == "_" or n[-1] != "_"}
-    vars(fresh).update(kept)
+    # A parameter of eight bits, as the largest of uint8 labels, would overflow.
+    plain = {n: v.item() for n, v in kept.items() if isinstance(v, np.generic)}
+    vars(fresh).update(kept | plain)
     return fresh
 
 
@@ -240,6 +242,7 @@ class RowTransformer(
         fit_task.begin()
         fresh = _fresh(self)
         fresh._fit(X, fit_task, **known)
+        vars(fresh).update(self.get_params(deep=False))
         before, self.__dict__ = vars(self), vars(fresh)
         try:
             fit_task.end(reconstruction_attributes={})
@@ -269,6 +272,8 @@ class RowTransformer(
 
     def _trainer(self, fit_task, *lower):
         """The Trainer of a fit; its error names these parameters, too."""
+        if self.alpha > 1.0:  # times the rate, a step may turn the weights around
+            lower = ("alpha", *lower)
         return Trainer(
             fit_task,
             Schedule(

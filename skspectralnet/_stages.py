@@ -365,11 +365,10 @@ def _floats(X):
 
 
 def _lengths(X):
-    """Lengths of rows, (n_rows,); infinite where a square is beyond floats."""
+    """Lengths of sparse rows, (n_rows,); infinite where a square is beyond floats."""
     X = X.astype(np.float64)
     with np.errstate(over="ignore"):
-        squares = (X.multiply(X) if sparse.issparse(X) else X * X).sum(axis=1)
-    return np.sqrt(np.asarray(squares)).ravel()
+        return np.sqrt(np.asarray(X.multiply(X).sum(axis=1))).ravel()
 
 
 def _unit_rows(X):
@@ -448,11 +447,12 @@ def _transformed(transformer, X, parameter):
         made,
         accept_sparse="csr",
         dtype=[np.float64, np.float32],
-        input_name=f"The output of {parameter} ",
+        ensure_min_features=0,
+        input_name=f"made by {parameter}",
     )
-    if codes.shape[0] != X.shape[0]:
+    if codes.shape[0] != X.shape[0] or codes.shape[1] == 0:
         raise ValueError(
-            f"{parameter}={transformer!r} made {codes.shape[0]} rows of {X.shape[0]}: "
-            "expected one row for each."
+            f"{parameter}={transformer!r} made an array of shape {codes.shape} of "
+            f"{X.shape[0]} rows: expected one row for each, and a column."
         )
     return codes

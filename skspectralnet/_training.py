@@ -19,6 +19,8 @@ _CYCLE_START = 1 / 25
 _CYCLE_WARM_UP = 0.25
 _CYCLE_END = 1e-4
 _NON_FINITE_RETRIES = 3
+# Rows beside those held out: each of a batch needs neighbours.
+_LEAST_LEARNED = 10
 
 
 class Schedule(NamedTuple):
@@ -126,9 +128,22 @@ def _half_wave(start, end, share):
 
 
 def count_held_out(n_samples, share, *, least, most):
-    """How many rows are held out: a share, at most `most`; 0 below `least`."""
+    """How many rows are held out: a share, at most `most`; 0 below `least`.
+
+    Raises
+    ------
+    ValueError
+        If fewer than `_LEAST_LEARNED` are left.
+    """
     n_held_out = min(int(share * n_samples), most)
-    return n_held_out if n_held_out >= least else 0
+    if n_held_out < least:
+        return 0
+    if n_samples - n_held_out < _LEAST_LEARNED:
+        raise ValueError(
+            f"validation_fraction={share!r} leaves {n_samples - n_held_out} of "
+            f"{n_samples} rows to learn from: lower it."
+        )
+    return n_held_out
 
 
 def train(module, epoch_losses, schedule, *, validate=None, interrupts, epochs):

@@ -390,6 +390,18 @@ BOTH = [
     ("no patience", X, {"n_iter_no_change": 0}, Raises(ValueError, INVALID)),
     ("nothing held out", X, {"validation_fraction": 0.0}, Raises(ValueError, INVALID)),
     ("all held out", X, {"validation_fraction": 1.0}, Raises(ValueError, INVALID)),
+    (
+        "nearly all held out",
+        np.repeat(X, 4, axis=0) + np.linspace(0.0, 1e-3, 4 * len(X))[:, None],
+        {"validation_fraction": 0.99},
+        Raises(ValueError, "validation_fraction=0.99 leaves [0-9] of 360 rows"),
+    ),
+    (
+        "weights that turn around",
+        X,
+        {"alpha": 1e9},
+        Raises(ValueError, "alpha=1000000000"),
+    ),
     ("early stopping yes", X, {"early_stopping": "yes"}, Raises(ValueError, INVALID)),
     ("negative verbose", X, {"verbose": -1}, Raises(ValueError, INVALID)),
     # --- devices and seeds
@@ -427,19 +439,25 @@ BOTH = [
         "encoder that drops rows",
         X,
         {"encoder": DropsRows()},
-        Raises(ValueError, "encoder=DropsRows.* 45 rows of 90"),
+        Raises(ValueError, r"encoder=DropsRows.* shape \(45, .* of 90 rows"),
     ),
     (
         "encoder of NaN",
         X,
         {"encoder": Returns(np.nan)},
-        Raises(ValueError, "output of encoder.* NaN"),
+        Raises(ValueError, "made by encoder contains NaN"),
     ),
     (
         "encoder of infinity",
         X,
         {"encoder": Returns(np.inf)},
-        Raises(ValueError, "output of encoder.* infinity"),
+        Raises(ValueError, "made by encoder contains infinity"),
+    ),
+    (
+        "encoder of no column",
+        X,
+        {"encoder": FunctionTransformer(lambda rows: rows[:, :0])},
+        Raises(ValueError, r"encoder=.* shape \(90, 0\)"),
     ),
     (
         "encoder of one dimension",

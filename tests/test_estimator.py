@@ -726,3 +726,16 @@ def test_gpu(cls, blobs, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     loaded = pickle.loads(written).set_params(device="auto")  # noqa: S301
     assert_allclose(loaded.transform(X), Z, atol=1e-7)
+
+
+@both
+def test_numbers_of_few_bits_are_numbers(cls, blobs):
+    X, _ = blobs
+    name = "n_clusters" if cls is SpectralNetClustering else "n_components"
+    given = {name: np.uint8(3), "n_neighbors": np.int8(10), "batch_size": np.int16(128)}
+    given |= {"max_iter": np.uint8(5), "learning_rate_init": np.float16(0.0078125)}
+    few = make(cls, **given).fit(X)
+    plain = make(cls, **{n: v.item() for n, v in given.items()}).fit(X)
+    assert_array_equal(few.transform(X), plain.transform(X))
+    params = few.get_params()
+    assert all(params[n] is v for n, v in given.items())
