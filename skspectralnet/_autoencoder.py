@@ -31,12 +31,7 @@ from skspectralnet._tensors import (
     torch_generator,
 )
 from skspectralnet._training import count_held_out, gradients, train
-from skspectralnet._validation import (
-    StrOptions,
-    above,
-    at_least,
-    share,
-)
+from skspectralnet._validation import StrOptions, above, at_least, share
 
 # The directions are counted on a sample of at most so many rows and entries.
 _SAMPLE_ROWS, _SAMPLE_ENTRIES = 2000, 2**22

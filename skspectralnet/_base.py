@@ -46,13 +46,7 @@ from skspectralnet._stages import (
     metric_for,
 )
 from skspectralnet._tensors import resolve_device
-from skspectralnet._validation import (
-    StrOptions,
-    above,
-    at_least,
-    instance_with,
-    share,
-)
+from skspectralnet._validation import StrOptions, above, at_least, instance_with, share
 
 _UNCOUNTED = " Rows of zeros, which have no cosine, are not counted."
 
@@ -113,10 +107,7 @@ class BaseSpectralNet(RowTransformer):
         ],
         "network_input": [StrOptions({"metric", "code"})],
         "metric": [StrOptions({"auto", "euclidean", "cosine"})],
-        "affinity": [
-            StrOptions({"self_tuning", "rbf", "nearest_neighbors"}),
-            callable,
-        ],
+        "affinity": [StrOptions({"self_tuning", "rbf", "nearest_neighbors"}), callable],
         "gamma": [above(0), None],
         "n_neighbors": [at_least(1), None],
         "neighbors_in": [StrOptions({"auto", "batch", "data"})],

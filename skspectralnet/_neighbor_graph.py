@@ -7,11 +7,7 @@ import torch
 from scipy import sparse
 from torch.nn import functional as F
 
-from skspectralnet._affinity import (
-    batch_affinity,
-    gamma_of_scales,
-    self_tuning_weights,
-)
+from skspectralnet._affinity import batch_affinity, gamma_of_scales, self_tuning_weights
 from skspectralnet._defaults import AUTO_WIDTH
 from skspectralnet._distinct import distinct_rows
 from skspectralnet._eigen import inner_product, laplacian_product, residuals

@@ -6,14 +6,7 @@ import numpy as np
 from scipy import sparse
 
 # Small integers (images, counts) stay as they are until a batch is read.
-DTYPES = (
-    np.float64,
-    np.float32,
-    np.uint8,
-    np.int8,
-    np.uint16,
-    np.int16,
-)
+DTYPES = (np.float64, np.float32, np.uint8, np.int8, np.uint16, np.int16)
 
 # Rows and dense entries that are read at once: bounds the workspace, not the result.
 _BLOCK_ROWS, _BLOCK_ENTRIES = 8192, 2**20

@@ -6,11 +6,7 @@ from typing import NamedTuple
 from sklearn.exceptions import ConvergenceWarning
 
 from skspectralnet._tasks import Epochs, FitTask, warn
-from skspectralnet._training import (
-    NonFiniteLossError,
-    Schedule,
-    progress_bar,
-)
+from skspectralnet._training import NonFiniteLossError, Schedule, progress_bar
 
 
 class Trainer(NamedTuple):

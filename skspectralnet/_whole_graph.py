@@ -32,9 +32,7 @@ from skspectralnet._spectral import (
     joint_loss,
     train_map,
 )
-from skspectralnet._tensors import (
-    torch_generator,
-)
+from skspectralnet._tensors import torch_generator
 from skspectralnet._trainer import warn_of_interrupt
 from skspectralnet._training import NonFiniteLossError, train
 
