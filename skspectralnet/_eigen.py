@@ -100,7 +100,7 @@ def laplacian_product(graph, Y, laplacian):
     Y : ndarray of shape (n_samples, q)
     laplacian : {"random_walk", "symmetric", "unnormalized"}
     """
-    degrees = np.asarray(graph.sum(axis=1)).reshape(-1, 1)
+    degrees = graph.sum(axis=1)[:, None]
     if laplacian != "symmetric":
         return degrees * Y - graph @ Y
     return Y - (graph @ (Y / np.sqrt(degrees))) / np.sqrt(degrees)
@@ -130,7 +130,7 @@ def graph_eigenpairs(graph, n_vectors, laplacian, random_state):
     Eigenpairs
     """
     n_samples = graph.shape[0]
-    degrees = np.asarray(graph.sum(axis=1)).ravel()
+    degrees = graph.sum(axis=1)
     row_weights, bound = inner_product(degrees, laplacian)
     n_connected, members = connected_components(graph, directed=False)
     # v is constant on a component, or the root of the degrees for "symmetric".
@@ -424,7 +424,7 @@ def residuals(graph, Y, eigenvalues, laplacian):
     -------
     ndarray of shape (q,)
     """
-    degrees = np.asarray(graph.sum(axis=1)).ravel()
+    degrees = graph.sum(axis=1)
     roots = np.sqrt(inner_product(degrees, laplacian)[0])[:, None]
     missed = laplacian_product(graph, Y, laplacian) - eigenvalues * roots**2 * Y
     return np.linalg.norm(missed / roots, axis=0) / np.linalg.norm(roots * Y, axis=0)

@@ -539,7 +539,7 @@ def cut_share(graph, labels):
 def _cut_parts(graph, labels):
     """Shares of the total weight: of each row inside its cluster, of each cluster, and
     of each row."""
-    coo, degrees = graph.tocoo(), np.asarray(graph.sum(axis=1)).ravel()
+    coo, degrees = graph.tocoo(), graph.sum(axis=1)
     rows, columns = coo.coords
     same, total = labels[rows] == labels[columns], degrees.sum()
     inside = np.bincount(rows[same], coo.data[same], minlength=len(labels)) / total

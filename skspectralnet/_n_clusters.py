@@ -325,7 +325,7 @@ def dividing_costs(graph, least_piece=_LEAST_PIECE):
     # The weight between the nodes before each place and those after it.
     starting = np.bincount(ends[0], edges.data * np.sign(ends[1] - ends[0]))
     cuts = np.cumsum(starting)[least - 1 : len(order) - least]
-    degrees = np.cumsum(np.asarray(graph.sum(axis=1)).ravel()[order])
+    degrees = np.cumsum(graph.sum(axis=1)[order])
     shares = (degrees / degrees[-1])[least - 1 : len(order) - least]
     scale = 1.0 / (4.0 * shares * (1.0 - shares))
     cheapest = int(np.argmin(cuts * scale))

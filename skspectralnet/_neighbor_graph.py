@@ -134,7 +134,7 @@ class GraphReader:
         self.inputs, self.nodes, self.graph, self.task = inputs, nodes, graph, task
         self.n_nodes = len(nodes)
         self._list_edges(sparse.triu(graph, k=1).tocoo())
-        degrees = np.asarray(graph.sum(axis=1)).ravel()
+        degrees = graph.sum(axis=1)
         self._weigh(degrees, degrees.mean())
 
     def _list_edges(self, edges):
@@ -325,7 +325,7 @@ def build_graphs(inputs, points, task, constraints, rng):
         graph = constrained_graph(graph, nodes, inverse, constraints, n_neighbors, rng)
     of_pairs = callable(task.affinity)
     graph = repeated_graph(graph, multiplicities, all_pairs=of_pairs)
-    linked = np.flatnonzero(np.asarray(graph.sum(axis=1)).ravel() > 0)
+    linked = np.flatnonzero(graph.sum(axis=1) > 0)
     check_edges(len(linked), lambda: n_before, given=given)
     if len(linked) < len(nodes):
         nodes, graph = nodes[linked], sparse.csr_array(graph[linked][:, linked])

@@ -390,7 +390,7 @@ def solved_clusters(
     )
     graph = repeated_graph(graph, multiplicities)
     labels = np.zeros(graph.shape[0], dtype=np.int64)
-    linked = np.flatnonzero(np.asarray(graph.sum(axis=1)).ravel() > 0)
+    linked = np.flatnonzero(graph.sum(axis=1) > 0)
     if len(linked) < 2:
         return labels, False
     if len(linked) < len(labels):

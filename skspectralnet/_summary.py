@@ -362,7 +362,7 @@ def _edges_inside(edges):
 
 
 def _purity(edges):
-    degrees, inside = np.asarray(edges.sum(axis=1)).ravel(), edges.diagonal()
+    degrees, inside = edges.sum(axis=1), edges.diagonal()
     purity = np.full(len(degrees), np.nan)
     np.divide(inside, degrees, out=purity, where=degrees > 0)
     return purity
@@ -459,7 +459,7 @@ def _columns(X, clusters, n_clusters, names, n_columns):
     """The columns in which each cluster differs most from the other rows."""
     sums, deviations = _sums(X, clusters, n_clusters)
     sizes = np.bincount(clusters, minlength=n_clusters)
-    total = np.asarray(sums.sum(axis=0)).ravel()
+    total = sums.sum(axis=0)
     found = []
     for j, size in enumerate(sizes):
         n_others = len(clusters) - size
