@@ -71,7 +71,7 @@ class Eigenpairs(NamedTuple):
 
 
 def inner_product(degrees, laplacian):
-    """The diagonal of M in L v = lambda M v, and the largest lambda there can be.
+    """The diagonal of M in L v = lambda M v.
 
     Parameters
     ----------
@@ -80,14 +80,10 @@ def inner_product(degrees, laplacian):
 
     Returns
     -------
-    row_weights : ndarray of shape (n_samples,)
+    ndarray of shape (n_samples,)
         The degrees for ``"random_walk"``, else ones.
-    bound : float
     """
-    if laplacian == "random_walk":
-        return degrees, 2.0
-    bound = 2.0 if laplacian == "symmetric" else 2.0 * float(degrees.max())
-    return np.ones_like(degrees), bound
+    return degrees if laplacian == "random_walk" else np.ones_like(degrees)
 
 
 def laplacian_product(graph, Y, laplacian):
@@ -131,7 +127,9 @@ def graph_eigenpairs(graph, n_vectors, laplacian, random_state):
     """
     n_samples = graph.shape[0]
     degrees = graph.sum(axis=1)
-    row_weights, bound = inner_product(degrees, laplacian)
+    row_weights = inner_product(degrees, laplacian)
+    # No eigenvalue is larger.
+    bound = 2.0 * float(degrees.max()) if laplacian == "unnormalized" else 2.0
     n_connected, members = connected_components(graph, directed=False)
     # v is constant on a component, or the root of the degrees for "symmetric".
     trivial = np.sqrt(degrees) if laplacian != "unnormalized" else np.ones(n_samples)
@@ -425,7 +423,7 @@ def residuals(graph, Y, eigenvalues, laplacian):
     ndarray of shape (q,)
     """
     degrees = graph.sum(axis=1)
-    roots = np.sqrt(inner_product(degrees, laplacian)[0])[:, None]
+    roots = np.sqrt(inner_product(degrees, laplacian))[:, None]
     missed = laplacian_product(graph, Y, laplacian) - eigenvalues * roots**2 * Y
     return np.linalg.norm(missed / roots, axis=0) / np.linalg.norm(roots * Y, axis=0)
 

@@ -199,7 +199,7 @@ class GraphReader:
         ----------
         Y : ndarray of shape (n_nodes, q)
         """
-        row_weights, _ = inner_product(self.degrees, self.task.laplacian)
+        row_weights = inner_product(self.degrees, self.task.laplacian)
         total = row_weights.sum()
         weighted = row_weights[:, None] * Y
         gram = weighted.T @ Y / total
@@ -281,7 +281,7 @@ class PartReader(GraphReader):
     def _own(self, Y):
         """The functions at the nodes of this rank, and the weights of these."""
         n_own = self.graph.shape[0]
-        row_weights, _ = inner_product(self.degrees[:n_own], self.task.laplacian)
+        row_weights = inner_product(self.degrees[:n_own], self.task.laplacian)
         return Y[:n_own], row_weights
 
     def _laplacian_product(self, Y):

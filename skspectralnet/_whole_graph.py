@@ -369,7 +369,7 @@ def _last_layer(reader, mlp, targets):
     task = reader.task
     state = MLP.from_arrays(mlp.to_arrays())
     H = np.column_stack([reader.outputs(state, "features"), np.ones(len(reader.nodes))])
-    row_weights, _ = inner_product(reader.degrees, task.laplacian)
+    row_weights = inner_product(reader.degrees, task.laplacian)
     change = 2.0 * SMOOTHNESS / useless_value(reader.degrees, task.laplacian)
     weighted = row_weights[:, None] * H
     form = H.T @ laplacian_product(reader.graph, H, task.laplacian)
@@ -508,7 +508,7 @@ def align_to_graph(reader, mlp, pairs):
     coefficients = None
     if pairs is not None:
         cut = cut_at_gap(pairs.eigenvalues, task.n_components)
-        row_weights, _ = inner_product(reader.degrees, task.laplacian)
+        row_weights = inner_product(reader.degrees, task.laplacian)
         weighted = row_weights[:, None] * Y
         targets = pairs.vectors[:, : max(cut, task.n_components)]
         cross = weighted.T @ targets / row_weights.sum()
@@ -535,7 +535,7 @@ def _error(reader, Y, eigenvalues, pairs):
     distance = None
     if pairs is not None:
         exact = pairs.vectors[:, :cut]
-        row_weights, _ = inner_product(reader.degrees, task.laplacian)
+        row_weights = inner_product(reader.degrees, task.laplacian)
         distance = grassmann_distance(Y[:, :cut], exact, row_weights)
     following = spectrum[cut] if len(spectrum) > cut else np.inf
     return ApproximationError(

@@ -162,7 +162,7 @@ def dense_eigenvalues(graph, laplacian):
 
 def check_pairs(graph, pairs, laplacian):
     """They solve the problem, orthonormal in the inner product, ascending."""
-    row_weights, _ = inner_product(np.asarray(graph.sum(axis=1)).ravel(), laplacian)
+    row_weights = inner_product(np.asarray(graph.sum(axis=1)).ravel(), laplacian)
     assert (np.diff(pairs.eigenvalues) >= 0).all()
     assert orthonormality_error(pairs.vectors, row_weights) < 1e-6
     assert residuals(graph, pairs.vectors, pairs.eigenvalues, laplacian).max() < 1e-4
