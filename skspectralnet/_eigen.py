@@ -86,20 +86,23 @@ def inner_product(degrees, laplacian):
     return degrees if laplacian == "random_walk" else np.ones_like(degrees)
 
 
-def laplacian_product(graph, Y, laplacian):
-    """L Y, (n_samples, q): L = D - W, or D^{-1/2} (D - W) D^{-1/2} if symmetric.
+def laplacian_product(graph, degrees, Y, laplacian):
+    """L Y, (n_rows, q): L = D - W, or D^{-1/2} (D - W) D^{-1/2} if symmetric.
 
     Parameters
     ----------
-    graph : CSR array of shape (n_samples, n_samples)
-        Every row has an edge.
+    graph : CSR array of shape (n_rows, n_samples)
+        The first rows of W, or all.
+    degrees : ndarray of shape (n_samples,)
+        Above 0.
     Y : ndarray of shape (n_samples, q)
     laplacian : {"random_walk", "symmetric", "unnormalized"}
     """
-    degrees = graph.sum(axis=1)[:, None]
+    n_rows, degrees = graph.shape[0], degrees[:, None]
     if laplacian != "symmetric":
-        return degrees * Y - graph @ Y
-    return Y - (graph @ (Y / np.sqrt(degrees))) / np.sqrt(degrees)
+        return degrees[:n_rows] * Y[:n_rows] - graph @ Y
+    roots = np.sqrt(degrees)
+    return Y[:n_rows] - (graph @ (Y / roots)) / roots[:n_rows]
 
 
 def graph_eigenpairs(graph, n_vectors, laplacian, random_state):
@@ -424,7 +427,8 @@ def residuals(graph, Y, eigenvalues, laplacian):
     """
     degrees = graph.sum(axis=1)
     roots = np.sqrt(inner_product(degrees, laplacian))[:, None]
-    missed = laplacian_product(graph, Y, laplacian) - eigenvalues * roots**2 * Y
+    product = laplacian_product(graph, degrees, Y, laplacian)
+    missed = product - eigenvalues * roots**2 * Y
     return np.linalg.norm(missed / roots, axis=0) / np.linalg.norm(roots * Y, axis=0)
 
 

@@ -203,8 +203,10 @@ class GraphReader:
         total = row_weights.sum()
         weighted = row_weights[:, None] * Y
         gram = weighted.T @ Y / total
-        form = Y.T @ laplacian_product(self.graph, Y, self.task.laplacian) / total
-        return gram, form
+        return gram, Y.T @ self._laplacian_product(Y) / total
+
+    def _laplacian_product(self, Y):
+        return laplacian_product(self.graph, self.degrees, Y, self.task.laplacian)
 
     def residuals(self, Y, eigenvalues):
         """How far functions are from being eigenvectors of these eigenvalues, (q,)."""
@@ -283,14 +285,6 @@ class PartReader(GraphReader):
         n_own = self.graph.shape[0]
         row_weights = inner_product(self.degrees[:n_own], self.task.laplacian)
         return Y[:n_own], row_weights
-
-    def _laplacian_product(self, Y):
-        """As :func:`~skspectralnet._eigen.laplacian_product`, at the own nodes."""
-        n_own, degrees = self.graph.shape[0], self.degrees[:, None]
-        if self.task.laplacian != "symmetric":
-            return degrees[:n_own] * Y[:n_own] - self.graph @ Y
-        roots = np.sqrt(degrees)
-        return Y[:n_own] - (self.graph @ (Y / roots)) / roots[:n_own]
 
     def _summed(self, *parts):
         """Arrays added up over all ranks."""

@@ -372,7 +372,7 @@ def _last_layer(reader, mlp, targets):
     row_weights = inner_product(reader.degrees, task.laplacian)
     change = 2.0 * SMOOTHNESS / useless_value(reader.degrees, task.laplacian)
     weighted = row_weights[:, None] * H
-    form = H.T @ laplacian_product(reader.graph, H, task.laplacian)
+    form = H.T @ laplacian_product(reader.graph, reader.degrees, H, task.laplacian)
     matrix = weighted.T @ H + change * form
     cross = (weighted.T @ targets.vectors) * (1.0 + change * targets.eigenvalues)
     lengths = np.sqrt(np.diag(matrix))
