@@ -212,7 +212,7 @@ def encoded_rows(X, weights, wanted, constraints, rng, fit_task):
             floats = _floats(X)
             if wanted.encoder == "auto":
                 _check_magnitude(floats)
-            _fit_stage(encoder, floats, "encoder", **_weights_for(encoder, weights))
+            _fit_stage(encoder, floats, "encoder", sample_weight=weights)
         codes = stages.codes(X)
     directed = stages.directed(codes)
     if directed is not None and len(directed) < 2:
@@ -278,8 +278,8 @@ def fit_learner(encoded, wanted, constraints, rng, fit_task):
     with fit_task.stage("metric learner", fits=learner):
         if learner is not None:
             weights = encoded.of_told(encoded.weights)
-            known = _known_to(learner, constraints) | _weights_for(learner, weights)
-            _fit_stage(learner, told, "metric_learner", **known)
+            given = {} if constraints is None else constraints.given
+            _fit_stage(learner, told, "metric_learner", sample_weight=weights, **given)
         points = stages.points_of(codes)
     inputs = codes if wanted.network_input == "code" else points
     return FittedStages(stages, inputs, points, directed)
@@ -336,21 +336,6 @@ def _new_learner(wanted, rng):
     if learner == "siamese":
         return _own_stage(SiameseEmbedding, wanted, rng)
     return _seeded(clone(learner), rng)
-
-
-def _known_to(learner, constraints):
-    """What is known about pairs, as far as the `fit` of a learner takes it."""
-    given = {} if constraints is None else constraints.given
-    return {
-        name: value for name, value in given.items() if has_fit_parameter(learner, name)
-    }
-
-
-def _weights_for(stage, weights):
-    """The weights of the rows, where the `fit` of a stage takes them."""
-    if weights is None or not has_fit_parameter(stage, "sample_weight"):
-        return {}
-    return {"sample_weight": weights}
 
 
 def _own_stage(stage, wanted, rng):
@@ -417,7 +402,15 @@ def _check_magnitude(X):
 
 
 def _fit_stage(transformer, X, parameter, **known):
-    """Fit a stage; name it where it fails in linear algebra."""
+    """Fit a stage, with what its `fit` takes of the weights, labels and links.
+
+    Where it fails in linear algebra, the error names it.
+    """
+    known = {
+        name: value
+        for name, value in known.items()
+        if value is not None and has_fit_parameter(transformer, name)
+    }
     try:
         transformer.fit(X, None, **known)  # as a Pipeline calls it, y and all
     except (np.linalg.LinAlgError, ArpackError) as error:
