@@ -251,7 +251,7 @@ class BaseSpectralNet(RowTransformer):
         weighing = slice(None) if weights is None else np.flatnonzero(weights)
         weights = of_weights(weights, rows)
         encoded = encoded_rows(learned, weights, wanted, known, rng, fit_task)
-        n_samples = encoded.n_told(every=graph is not None)
+        n_samples = len(encoded.rows) if graph is None else learned.shape[0]
         components = self._components(
             n_samples,
             metric,

@@ -142,9 +142,7 @@ def _contest(given, most):
     """A Contest on at most so many rows; None where all of them are equal."""
     if given.graph is not None:
         return Contest(given.graph, slice(None))
-    codes, rows = given.encoded.codes, given.encoded.directed
-    if rows is None:
-        rows = np.arange(codes.shape[0])
+    codes, rows = given.encoded.codes, given.encoded.rows
     rows = rows[some_rows(len(rows), most)]
     weights = of_weights(given.encoded.weights, rows)
     graph, first, many = criterion_graph(codes[rows], weights)
@@ -158,7 +156,7 @@ def _fresh(sample, given):
 
 def _has_more(given):
     """Whether there are more rows than those whose graph is solved first."""
-    return given.graph is None and given.encoded.n_told(every=False) > SOLVED_ROWS
+    return given.graph is None and len(given.encoded.rows) > SOLVED_ROWS
 
 
 def _larger(given, candidate):
@@ -198,7 +196,7 @@ def _solved_neighbors(n_rows, given, candidate):
     asked = given.params.n_neighbors
     if _learns_whole(candidate, given):
         return int(np.clip(asked or _defaults.NEIGHBORS, 1, n_rows - 1))
-    shape = given.encoded.n_told(every=False), given.encoded.codes.shape[1]
+    shape = len(given.encoded.rows), given.encoded.codes.shape[1]
     size = Size(shape, given.components, False, candidate.coarse, given.device)
     batch_size = batch_size_of(given.params, size)
     n_expected = given.components.n_expected

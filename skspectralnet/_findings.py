@@ -43,9 +43,9 @@ def typicality_of(X, found):
 
 def _masses(found):
     """As how many rows those learned from count; None where kinds of them are alike."""
-    kinds, directed = found.encoded.distinct.inverse, found.encoded.directed
-    if directed is not None and found.graph is None:
-        kinds = kinds[directed]
+    kinds = found.encoded.distinct.inverse
+    if found.graph is None:
+        kinds = kinds[found.encoded.rows]
     counts = np.bincount(kinds, found.weights)
     counts = counts[counts > 0]
     if np.all(counts == counts[0]):
@@ -76,8 +76,7 @@ def sharpness_of(X, found, assignment):
         return None
     if found.graph is None:
         # In memory already, in the order of `learned`.
-        told, some = found.encoded.directed, calibration_rows(len(learned))
-        told = np.arange(found.encoded.codes.shape[0]) if told is None else told
+        told, some = found.encoded.rows, calibration_rows(len(learned))
         rows, points = learned[some], found.stages.points(found.encoded.X[told[some]])
         clusters = assignment.labels(found.Z[rows])
         weights = of_weights(found.encoded.weights, told[some])

@@ -108,10 +108,7 @@ def found_number(encoded, wanted, constraints, graph, rng, fit_task):
     if graph is not None:
         with_edges = np.flatnonzero(np.diff(graph.indptr))
         return cluster_support(graph[with_edges][:, with_edges], least, GRAPH)
-    rows = encoded.directed
-    if rows is None:
-        rows = np.arange(encoded.codes.shape[0])
-    rows = rows[some_rows(len(rows), SOLVED_ROWS)]
+    rows = encoded.rows[some_rows(len(encoded.rows), SOLVED_ROWS)]
     weights = of_weights(encoded.weights, rows)
     some = encoded._replace(codes=encoded.codes[rows], directed=None, weights=weights)
     found = cluster_support(_neighbors(some.codes, weights), least, ROWS)

@@ -16,6 +16,7 @@ from skspectralnet._autoencoder import Autoencoder
 from skspectralnet._constraints import groups_of, of_distinct, of_rows
 from skspectralnet._defaults import AUTO_WIDTH
 from skspectralnet._distinct import Distinct, distinct_rows
+from skspectralnet._input import of_weights
 from skspectralnet._rows import (
     Rows,
     center_and_scale,
@@ -115,17 +116,12 @@ class Encoded(NamedTuple):
     distinct: Distinct  # which of the rows are equal
     weights: object  # as how many rows each counts, (n_samples,); None: as one
 
-    def of_told(self, of_rows):
-        """What is known of each row, or None, for the rows with a direction."""
-        if of_rows is None or self.directed is None:
-            return of_rows
-        return of_rows[self.directed]
-
-    def n_told(self, *, every):
-        """Rows that have a part: all, or those with a direction."""
-        if every or self.directed is None:
-            return self.codes.shape[0]
-        return len(self.directed)
+    @property
+    def rows(self):
+        """Numbers of the rows that have a part: those with a direction, or all."""
+        if self.directed is None:
+            return np.arange(self.codes.shape[0])
+        return self.directed
 
 
 class FittedStages(NamedTuple):
@@ -244,7 +240,7 @@ def told_rows(encoded, wanted, constraints, rng, fit_task, *, every):
         rows, constraints = fitted.directed, of_rows(constraints, fitted.directed)
         fitted = fitted.only_directed()
         distinct = distinct_rows(encoded.X[rows], groups_of(constraints))
-    weights = encoded.weights if every else encoded.of_told(encoded.weights)
+    weights = of_weights(encoded.weights, None if every else encoded.directed)
     inputs, points = _standard(fitted, weights)
     n_samples = len(inputs)
     if 1 < len(distinct.first) < n_samples and not every:
@@ -277,7 +273,7 @@ def fit_learner(encoded, wanted, constraints, rng, fit_task):
     stages = encoded.stages._replace(metric_learner=learner)
     with fit_task.stage("metric learner", fits=learner):
         if learner is not None:
-            weights = encoded.of_told(encoded.weights)
+            weights = of_weights(encoded.weights, directed)
             given = {} if constraints is None else constraints.given
             _fit_stage(learner, told, "metric_learner", sample_weight=weights, **given)
         points = stages.points_of(codes)
