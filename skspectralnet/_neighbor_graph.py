@@ -17,6 +17,7 @@ from skspectralnet._graph import (
     squared_lengths,
     symmetric_graph,
 )
+from skspectralnet._input import of_weights
 from skspectralnet._losses import edge_form, lost_form, row_gram
 from skspectralnet._network import orthonormalizer
 from skspectralnet._ranks import added_up, joined_edge_form, least_of_all
@@ -323,19 +324,15 @@ def build_graphs(inputs, points, task, constraints, rng):
     check_edges(len(linked), lambda: n_before, given=given)
     if len(linked) < len(nodes):
         nodes, graph = nodes[linked], sparse.csr_array(graph[linked][:, linked])
-        multiplicities = _some(multiplicities, linked)
+        multiplicities = of_weights(multiplicities, linked)
     whole = GraphReader(inputs, nodes, graph, task)
     if given or len(nodes) <= _SOLVED_ROWS:
         return Graphs(whole, whole, n_neighbors)
     some = np.sort(rng.permutation(len(nodes))[:_SOLVED_ROWS])
     graph = _graph_of(points, standard, nodes[some], n_neighbors, task, rng)
-    many = _some(multiplicities, some)
+    many = of_weights(multiplicities, some)
     graph = repeated_graph(graph, many, all_pairs=of_pairs)
     return Graphs(whole, GraphReader(inputs, nodes[some], graph, task), n_neighbors)
-
-
-def _some(multiplicities, places):
-    return None if multiplicities is None else multiplicities[places]
 
 
 def _below(n_distinct, task):
