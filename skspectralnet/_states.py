@@ -133,16 +133,13 @@ class Table:
     optional : frozenset
         Those that a fitted one may lack.
     complete : callable, default=None
-        Of all entries read and the sizes: checks what concerns several, and adds those
-        that are made of others.
-    made : tuple, default=()
-        The names of these, which are not stored.
+        Of all entries read and the sizes: checks what concerns several, and makes one
+        of others.
     """
 
     entries: dict
     optional: frozenset = frozenset()
     complete: object = None
-    made: tuple = ()
 
 
 # Entries of each fit.
@@ -177,10 +174,6 @@ def map_table(cls, **further):
     return Table(entries, frozenset({"feature_names_in_"}))
 
 
-# Entries of each estimator, fitted or not.
-_ALWAYS = {"_sklearn_output_config": Output()}
-
-
 def packed(state, table):
     """The attributes of an estimator as plain data.
 
@@ -194,10 +187,7 @@ def packed(state, table):
     dict
     """
     kinds = table.entries
-    plain = {n: kinds[n].pack(v) if n in kinds else v for n, v in state.items()}
-    for name in table.made:
-        plain.pop(name, None)
-    return plain
+    return {n: kinds[n].pack(v) if n in kinds else v for n, v in state.items()}
 
 
 def unpacked(state, version, cls):
@@ -224,9 +214,9 @@ def unpacked(state, version, cls):
     for name in values:
         _check_name(name, cls, own)
     values = {**_lacking_parameters(values, cls), **values}
-    for name, kind in _ALWAYS.items():
-        if name in values:
-            values[name] = kind.read(values[name], name, sizes)
+    output = "_sklearn_output_config"  # of each estimator, fitted or not
+    if output in values:
+        Output().read(values[output], output, sizes)
     if not any(_is_fitted_name(name, table) for name in values if name not in own):
         return values
     if not isinstance(values.get("device", ""), str):
@@ -299,10 +289,6 @@ def checked_version(value, package, cls):
     return int(value)
 
 
-def _objects_to_plain(state, table):
-    """Version 0, before states had one: parts were objects, not plain data."""
-    return packed(state, table)
-
-
-# {version: what makes the next one of it}
-_OLDER = {0: _objects_to_plain}
+# {version: what makes the next one of it}. Parts of version 0, before states had one,
+# were objects, not plain data.
+_OLDER = {0: packed}
