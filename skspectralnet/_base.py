@@ -257,6 +257,11 @@ class BaseSpectralNet(RowTransformer):
             metric,
             partial(found_number, encoded, wanted, known, graph, rng, fit_task),
         )
+        if components.n_learned > n_samples:
+            raise ValueError(
+                f"n_components={self.n_components} eigenvectors cannot be found for "
+                f"n_samples={n_samples} rows: lower it.{uncounted(metric)}"
+            )
         device = resolve_device(self.device)
         given = Given(self, encoded, wanted, known, graph, components, device)
         trial, selection = selected(given, rng, fit_task)

@@ -525,11 +525,6 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             )
         if self.n_components is None:
             return min(components_of(n_clusters), n_samples)
-        if self.n_components > n_samples:
-            raise ValueError(
-                f"n_components={self.n_components} eigenvectors cannot be found for "
-                f"n_samples={n_samples} rows: lower it.{uncounted(metric)}"
-            )
         return self.n_components
 
     def _n_tasks(self, **known):

@@ -6,7 +6,7 @@ from sklearn.utils import check_random_state
 
 from skspectralnet._alignment import Kept
 from skspectralnet._assignment import quick_clusters
-from skspectralnet._base import BaseSpectralNet, uncounted
+from skspectralnet._base import BaseSpectralNet
 from skspectralnet._constraints import known_pairs
 from skspectralnet._findings import eigenvectors_line
 from skspectralnet._input import checked_weights, validate_rows
@@ -329,11 +329,6 @@ class SpectralNetEmbedding(BaseSpectralNet):
     def _components(self, n_samples, metric, number):
         n_trivial = int(self.drop_first)
         n_learned = self.n_components + n_trivial
-        if n_learned > n_samples:
-            raise ValueError(
-                f"n_components={self.n_components} eigenvectors cannot be found for "
-                f"n_samples={n_samples} rows: lower it.{uncounted(metric)}"
-            )
         kept = Kept(n_learned, n_leading=n_learned)
         return Components(n_learned, n_learned, n_trivial, lambda eigenvalues: kept)
 
