@@ -281,21 +281,17 @@ class BaseSpectralNet(RowTransformer):
             map=found.map,
             kept=found.kept,
             batch_size=found.task.batch_size,
-            as_fitted=self._as_fitted(found.whole, given.graph, given.components),
+            as_fitted=AsFitted(
+                affinity=self.affinity,
+                gamma=self.gamma,
+                whole_graph=found.whole,
+                graph_is_given=given.graph is not None,
+                n_trivial=given.components.n_trivial,
+            ),
             selection=taken.selection,
             encoded=given.encoded,
             weights=of_weights(given.encoded.weights, told_rows),
             graph=given.graph,
-        )
-
-    def _as_fitted(self, whole, graph, components):
-        """The parameters that displays of the fitted model need."""
-        return AsFitted(
-            affinity=self.affinity,
-            gamma=self.gamma,
-            whole_graph=whole,
-            graph_is_given=graph is not None,
-            n_trivial=components.n_trivial,
         )
 
     def _store(self, found):
