@@ -356,9 +356,7 @@ def _whole_numbers(values):
 
 
 def _checked_links(links, n_samples, name):
-    if links is None:
-        return np.empty((0, 2), dtype=np.int64)
-    links = np.asarray(links)
+    links = np.asarray([] if links is None else links)
     if links.size == 0:
         return np.empty((0, 2), dtype=np.int64)
     if links.ndim != 2 or links.shape[1] != 2 or links.dtype.kind not in "iu":
@@ -392,15 +390,13 @@ def _linked(labels, must):
 
 def _groups(component, labels, must, cannot):
     """Number the components of rows of which something is known; their labels."""
-    mentioned = np.zeros(len(labels), dtype=bool)
-    mentioned[labels != _UNKNOWN] = True
-    mentioned[must.ravel()] = True
-    mentioned[cannot.ravel()] = True
+    known = labels != _UNKNOWN
+    mentioned = known.copy()
+    mentioned[np.concatenate([must, cannot])] = True
     kept, groups_of_mentioned = np.unique(component[mentioned], return_inverse=True)
     groups = np.full(len(labels), _UNKNOWN)
     groups[mentioned] = groups_of_mentioned
     names = np.full(len(kept), _UNKNOWN)
-    known = labels != _UNKNOWN
     names[groups[known]] = labels[known]
     return groups, names
 
