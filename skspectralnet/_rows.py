@@ -239,7 +239,14 @@ def _moments(X, unit, kept, weights):
     blocks, n_kept = row_blocks(X.shape), np.count_nonzero(kept)
     if weights is not None:
         n_kept = float(weights[kept].sum())
-    add = _Adding(None if kept.all() else kept, weights)
+    every = kept.all()
+
+    def add(rows, block):
+        """Add up the rows of a block that are kept, each as often as it weighs."""
+        if weights is not None:
+            return (weights[block] * kept[block]) @ rows
+        return (rows if every else rows[kept[block]]).sum(axis=0)
+
     center = np.zeros(n_features)
     for block in blocks:
         rows = dense_rows(X, block).astype(np.float64) / unit
@@ -262,19 +269,6 @@ def _moments(X, unit, kept, weights):
     if spread <= 4 * np.finfo(np.float64).eps * float(np.max(np.abs(center))):
         spread = 1.0
     return _Moments(center, spread, lengths, farthest)
-
-
-class _Adding(NamedTuple):
-    """Adds up rows of a block: those that are kept, each as often as it weighs."""
-
-    kept: object  # a mask of shape (n_samples,); None: all
-    weights: object  # (n_samples,), or None
-
-    def __call__(self, rows, block):
-        if self.weights is None:
-            return (rows if self.kept is None else rows[self.kept[block]]).sum(axis=0)
-        weights = self.weights[block]
-        return (weights if self.kept is None else weights * self.kept[block]) @ rows
 
 
 def pulled_in(Z, reach):
