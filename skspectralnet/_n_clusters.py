@@ -114,16 +114,12 @@ def found_number(encoded, wanted, constraints, graph, rng, fit_task):
     found = cluster_support(_neighbors(some.codes, weights), least, ROWS)
     if found.n_clusters[0] > 1 or not _learns(wanted, found.n_rows):
         return found
-    wanted = wanted._replace(metric_learner=_learner(wanted))
+    if isinstance(wanted.metric_learner, str):
+        wanted = wanted._replace(metric_learner="siamese")
     known, rng = of_rows(constraints, rows), copy.deepcopy(rng)
     task = fit_task.holding()  # the fit itself warns
     points = fit_learner(some, wanted, known, rng, task).points
     return cluster_support(_neighbors(points, weights), least, LEARNED)
-
-
-def _learner(wanted):
-    is_auto = isinstance(wanted.metric_learner, str)
-    return "siamese" if is_auto else wanted.metric_learner
 
 
 def _learns(wanted, n_rows):
@@ -199,7 +195,7 @@ def _least_side(n_nodes):
 
 def _ranked(parts, base, space):
     """The ClusterSupport of numbers and their parts; more than `base` need a reason."""
-    numbers = np.array(sorted(parts))
+    numbers = np.array(sorted(parts), dtype=np.int64)
     supports = np.array([parts[k].sum() for k in numbers])
     best = numbers[supports.argmax()]
     behind = supports.max() - supports
@@ -208,18 +204,11 @@ def _ranked(parts, base, space):
     ahead = parts[first].sum() - parts[base].sum()
     if ahead <= _CLEAR * _error(parts, first, base):
         first = base
-    order = np.argsort(-supports, kind="stable")
-    order = np.append(order[numbers[order] == first], order[numbers[order] != first])
+    order = np.lexsort((-supports, numbers != first))
     errors = np.array([_error(parts, k, first) for k in numbers[order]])
     errors[0] = float(np.std(parts[first]) * np.sqrt(len(parts[first])))
     n_rows = len(parts[first])
-    return ClusterSupport(
-        numbers[order].astype(np.int64),
-        supports[order],
-        np.array(errors),
-        space,
-        n_rows,
-    )
+    return ClusterSupport(numbers[order], supports[order], errors, space, n_rows)
 
 
 def _error(parts, first, second):
