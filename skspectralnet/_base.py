@@ -216,7 +216,7 @@ class BaseSpectralNet(RowTransformer):
 
     def _n_tasks(self, graph=None, **known):
         n_plain = 0  # maps that the learned one may be compared with
-        if isinstance(self.metric_learner, str) and self.metric_learner == "auto":
+        if self.metric_learner == "auto":
             neighbors = open_neighbors(self, graph)
             n_plain = 1 + (not neighbors.one_width) + neighbors.free
         return n_plain + len(stage_names(is_whole(self, graph)))

@@ -125,7 +125,7 @@ def found_number(encoded, wanted, constraints, graph, rng, fit_task):
 def _learns(wanted, n_rows):
     """Whether a space may be learned from so many different rows."""
     learner = wanted.metric_learner
-    if isinstance(learner, str) and learner == "auto":
+    if learner == "auto":
         return n_rows >= LEARNED_ROWS
     return learner is not None and n_rows > 1
 

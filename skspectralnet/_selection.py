@@ -85,7 +85,7 @@ def candidates_of(metric_learner, n_distinct, known, neighbors):
     learned = Candidate(LEARNED, "siamese", True)
     if metric_learner is None:
         return [plain], "asked for"
-    if not (isinstance(metric_learner, str) and metric_learner == "auto"):
+    if metric_learner != "auto":
         return [learned._replace(metric_learner=metric_learner)], "asked for"
     if known:
         return [learned], "only a learned space takes labels and links in"
