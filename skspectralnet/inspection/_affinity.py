@@ -17,14 +17,13 @@ from skspectralnet._graph import checked_graph
 from skspectralnet._input import validate_rows
 from skspectralnet._rows import Rows, center_and_scale
 from skspectralnet._spectral import in_units, standardised_gamma
-from skspectralnet._tensors import read_batch, to_numpy, to_tensor
+from skspectralnet._tensors import read_batch, to_numpy
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kwargs
 from skspectralnet.inspection._fitted import (
     SPECTRAL,
     check_fitted,
     fitted_points,
-    fitted_with,
     labels_of_rows,
     sampled_rows,
 )
@@ -209,7 +208,7 @@ def _rebuilt_graph(estimator, X):
     kept : ndarray of int of shape (n_nodes,)
         The rows of X that are nodes.
     """
-    settings = fitted_with(estimator)
+    settings = estimator._fitted_with
     if settings.graph_is_given:
         raise ValueError(
             "The model was fitted on a graph and does not keep it: pass graph=."
@@ -229,7 +228,7 @@ def _rebuilt_graph(estimator, X):
     many = distinct.multiplicities()
     if many is not None:
         affinity = repeated_affinity(affinity, many)
-    matrix = affinity.apply(_tensor(np.eye(len(kept)), torch.float32))
+    matrix = affinity.apply(torch.eye(len(kept), dtype=torch.float32, device="cpu"))
     return to_numpy(matrix), directed[kept]
 
 
@@ -246,7 +245,3 @@ def _affinity_of_rows(rows, kept, settings, n_neighbors):
     neighbors, squared = nearest_in_batch(points, n_neighbors)
     gamma = gamma_of_scales(squared.amax(dim=1)) if gamma is None else gamma
     return sparse_affinity(neighbors, torch.exp(-gamma * squared))
-
-
-def _tensor(array, dtype):
-    return to_tensor(array, device="cpu", dtype=dtype)

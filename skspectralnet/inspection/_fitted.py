@@ -16,11 +16,6 @@ from skspectralnet._embedding import SpectralNetEmbedding
 SPECTRAL = (SpectralNetClustering, SpectralNetEmbedding)
 
 
-def fitted_with(estimator):
-    """Return the parameters of a spectral estimator as they were at its fit."""
-    return estimator._fitted_with
-
-
 def fitted_points(estimator, X):
     """Map validated rows to the points between which distances are taken.
 
