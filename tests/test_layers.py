@@ -71,7 +71,7 @@ TABLE = {
     "inspection._fitted": (8, {"numpy", "sklearn"}, set()),
     "inspection._affinity": (9, {"numpy", "torch"}, {"matplotlib"}),
     "inspection._dendrogram": (9, {"numpy", "scipy"}, {"matplotlib"}),
-    "inspection._doubt": (9, {"numpy", "sklearn"}, {"matplotlib"}),
+    "inspection._doubt": (9, {"numpy"}, {"matplotlib"}),
     "inspection._eigenvalues": (9, {"numpy"}, {"matplotlib"}),
     "inspection._embedding": (9, {"numpy", "sklearn"}, {"matplotlib"}),
     "inspection._loss_curves": (9, {"numpy"}, {"matplotlib"}),

@@ -1,7 +1,6 @@
 """The display of both doubts about each row."""
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from skspectralnet._calls import guarded
 from skspectralnet._clustering import SpectralNetClustering
@@ -94,7 +93,7 @@ class DoubtDisplay:
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_fitted(estimator, (SpectralNetClustering,), cls)
         shape = validate_rows(estimator, X, reset=False).shape
-        chosen = sampled_rows(shape[0], n_rows, check_random_state(random_state))
+        chosen = sampled_rows(shape[0], n_rows, random_state)
         display = cls(
             typicality=estimator.score_samples(X)[chosen],
             confidence=estimator.predict_proba(X).max(axis=1)[chosen],
