@@ -334,25 +334,24 @@ def _rows_of_clusters(estimator, labels):
 def _seen(estimator, X, chosen, labels):
     """The chosen rows of X, and their labels, as the model sees them."""
     clusters, discs = np.unique(labels, return_inverse=True)
-    columns = [int(np.flatnonzero(estimator.classes_ == name)[0]) for name in clusters]
+    columns = np.searchsorted(estimator.classes_, clusters)
     Z, centers = np.asarray(estimator.transform(X))[chosen], estimator.cluster_centers_
     lengths = cdist(Z, centers[columns])
     least = lengths.min(axis=1, keepdims=True)
     nearness = np.divide(least, lengths, out=np.ones_like(lengths), where=lengths > 0)
     nearness[np.arange(len(discs)), discs] = 0.0
-    shares = None
+    shares = confidence = None
     if hasattr(estimator, "predict_proba"):
         shares = np.asarray(estimator.predict_proba(X))[chosen]
+        confidence, shares = shares.max(axis=1), shares[:, columns]
     points, _ = fitted_points(
         estimator, validate_rows(estimator, X, reset=False)[chosen]
     )
     return _Seen(
         discs=discs,
-        confidence=None if shares is None else shares.max(axis=1),
+        confidence=confidence,
         nearness=nearness,
-        distances=_between(
-            discs, points, None if shares is None else shares[:, columns]
-        ),
+        distances=_between(discs, points, shares),
     )
 
 
