@@ -175,17 +175,13 @@ def _tail():
     return found.convert(kind=Polynomial).coef
 
 
-def _silu(nodes, h, dtype):
-    return nodes.add("Mul", h, nodes.add("Sigmoid", h))
-
-
 _ACTIVATIONS = {
     "identity": lambda nodes, h, dtype: h,
     "logistic": lambda nodes, h, dtype: nodes.add("Sigmoid", h),
     "tanh": lambda nodes, h, dtype: nodes.add("Tanh", h),
     "relu": lambda nodes, h, dtype: nodes.add("Relu", h),
     "gelu": _gelu,
-    "silu": _silu,
+    "silu": lambda nodes, h, dtype: nodes.add("Mul", h, nodes.add("Sigmoid", h)),
 }
 
 
