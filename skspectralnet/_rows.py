@@ -139,7 +139,7 @@ def dense_rows(X, rows):
 
     Parameters
     ----------
-    X : {ndarray, CSR matrix} of shape (n_samples, n_features)
+    X : {ndarray, CSR matrix, StoredRows} of shape (n_samples, n_features)
     rows : slice or ndarray of int of shape (b,)
 
     Returns

@@ -335,7 +335,7 @@ def summary(model, X, Z, wanted):
         purity=_purity(edges),
         nearest=_nearest(edges, model.classes_),
         exemplars=_exemplars(model, X, Z, clusters, wanted.n_exemplars),
-        columns=_columns(X, clusters, n_clusters, names, wanted.n_columns),
+        columns=_columns(X, clusters, sizes, names, wanted.n_columns),
         doubtful=doubtful,
         margins=margins,
         numbers=numbers_of(model),
@@ -455,10 +455,9 @@ def _nearness(assignment, Z):
 # --- columns
 
 
-def _columns(X, clusters, n_clusters, names, n_columns):
+def _columns(X, clusters, sizes, names, n_columns):
     """The columns in which each cluster differs most from the other rows."""
-    sums, deviations = _sums(X, clusters, n_clusters)
-    sizes = np.bincount(clusters, minlength=n_clusters)
+    sums, deviations = _sums(X, clusters, len(sizes))
     total = sums.sum(axis=0)
     found = []
     for j, size in enumerate(sizes):
@@ -515,7 +514,7 @@ def _sums(X, clusters, n_clusters):
 
 def _floats(X, block):
     """Rows of a block as dense float64."""
-    return dense_rows(in_memory(X, block), slice(None)).astype(np.float64)
+    return dense_rows(X, block).astype(np.float64)
 
 
 def _deviations(variances):
