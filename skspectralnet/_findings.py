@@ -71,23 +71,21 @@ def sharpness_of(X, found, assignment):
     None where there are too few rows to tell.
     """
     learned = np.arange(X.shape[0])[found.learned]
-    few = len(learned) < LEAST_ROWS * len(assignment.centers)
+    n_clusters = len(assignment.centers)
+    few = len(learned) < LEAST_ROWS * n_clusters
     if few and not isinstance(assignment, Mixture):  # which has its posterior
         return None
     if found.graph is None:
         # In memory already, in the order of `learned`.
-        told, some = found.encoded.rows, calibration_rows(len(learned))
-        rows, points = learned[some], found.stages.points(found.encoded.X[told[some]])
-        clusters = assignment.labels(found.Z[rows])
-        weights = of_weights(found.encoded.weights, told[some])
-        n_clusters = len(assignment.centers)
+        some = calibration_rows(len(learned))
+        rows = found.encoded.X[found.encoded.rows[some]]
+        points, Z = found.stages.points(rows), found.Z[learned[some]]
+        clusters, weights = assignment.labels(Z), of_weights(found.weights, some)
         first, *others = shares_of_others(points, clusters, n_clusters, weights)
-        return Sharpness.fit(assignment, found.Z[rows[first]], *others)
+        return Sharpness.fit(assignment, Z[first], *others)
     Z = found.Z[found.learned]
-    clusters, n_clusters = assignment.labels(Z), len(assignment.centers)
-    rows, shares = shares_of_neighbors(found.graph, clusters, n_clusters)
-    weights = of_weights(found.encoded.weights, rows)
-    return Sharpness.fit(assignment, Z[rows], shares, weights)
+    rows, shares = shares_of_neighbors(found.graph, assignment.labels(Z), n_clusters)
+    return Sharpness.fit(assignment, Z[rows], shares, of_weights(found.weights, rows))
 
 
 class Clusters(NamedTuple):
