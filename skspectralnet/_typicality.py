@@ -89,9 +89,9 @@ def offset_of(scores, contamination, weights=None):
     """
     weights = np.ones(len(scores)) if weights is None else weights
     order = np.argsort(scores, kind="stable")
-    ordered, below = scores[order], np.cumsum(weights[order])
-    outside = contamination * below[-1] * (1.0 + _ROUNDING)
-    above = ordered[np.searchsorted(below, outside, side="right")]
+    ordered, cumulative = scores[order], np.cumsum(weights[order])
+    outside = contamination * cumulative[-1] * (1.0 + _ROUNDING)
+    above = ordered[np.searchsorted(cumulative, outside, side="right")]
     below = ordered[ordered < above - _ROUNDING * abs(above)]
     if len(below) == 0:
         return float(above - max(abs(above), 1.0))
