@@ -217,7 +217,7 @@ def _attempt(candidate, *, given, rng, fit_task):
     stage, rng = contextlib.nullcontext(fit_task), copy.deepcopy(rng)
     if candidate.metric_learner is None:
         names = stage_names(_learns_whole(candidate, given))
-        n_stages = len(names) - 2  # but its two ends
+        n_stages = len(names) - 2  # all candidates share "encoder" and "embedding"
         stage = fit_task.stage(candidate.name, n_stages)
     with stage as task:
         task = task.holding()
