@@ -1,18 +1,10 @@
-"""From aligned eigenpairs to the columns of an embedding: number, size, sign."""
+"""From aligned eigenpairs to the columns of an embedding: size and sign."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from skspectralnet._defaults import AUTO_DECAY
-
-
-class Kept(NamedTuple):
-    """Which of the eigenpairs found an embedding keeps."""
-
-    n_components: int
-    n_leading: int  # the last of these decides diffusion_time="auto"
-    support: object = None  # the ClusterSupport that decided, if any
 
 
 class Diffusion(NamedTuple):
@@ -32,6 +24,7 @@ def diffusion(decays, time, n_leading):
     time : float or "auto"
         t. ``"auto"``: the last leading component keeps :math:`e^{-1/2}`.
     n_leading : int
+        The last of these decides ``"auto"``.
 
     Returns
     -------

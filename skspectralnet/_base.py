@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skspectralnet._alignment import Kept
 from skspectralnet._calls import guarded
 from skspectralnet._candidates import (
     Given,
@@ -34,7 +33,7 @@ from skspectralnet._input import (
 from skspectralnet._n_clusters import found_number
 from skspectralnet._network import ACTIVATIONS
 from skspectralnet._partitions import by_blocks
-from skspectralnet._plan import AsFitted
+from skspectralnet._plan import AsFitted, Components
 from skspectralnet._rows import in_memory, rows_that_differ_from_zero
 from skspectralnet._selection import Selection
 from skspectralnet._spectral import SpectralFit
@@ -75,7 +74,7 @@ class Spectral(NamedTuple):
     stages: Stages
     fit: SpectralFit
     map: LearnedMap
-    kept: Kept
+    components: Components
     batch_size: int
     as_fitted: AsFitted
     selection: Selection
@@ -89,7 +88,7 @@ class BaseSpectralNet(RowTransformer):
 
     A subclass has ``_components(n_samples, metric, number)``, which returns Components
     and may call `number` for a ClusterSupport,
-    and ``_clusters_to_compare(Z, kept)``, the clusters by which candidates are judged.
+    and ``_clusters_to_compare(Z, n_clusters)``, by which candidates are judged.
     """
 
     _parameter_constraints: dict = {
@@ -279,7 +278,7 @@ class BaseSpectralNet(RowTransformer):
             stages=stages,
             fit=found.fit,
             map=found.map,
-            kept=found.kept,
+            components=given.components,
             batch_size=found.task.batch_size,
             as_fitted=AsFitted(
                 affinity=self.affinity,

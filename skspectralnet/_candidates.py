@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skspectralnet import _batch_graph, _defaults, _neighbor_graph, _whole_graph
-from skspectralnet._alignment import Diffusion, Kept, diffusion, largest_positive
+from skspectralnet._alignment import Diffusion, diffusion, largest_positive
 from skspectralnet._estimator import precision_of
 from skspectralnet._input import of_weights
 from skspectralnet._network import SpectralMap
@@ -94,7 +94,6 @@ class Trial(NamedTuple):
     told: Told
     fit: SpectralFit
     map: LearnedMap
-    kept: Kept
     task: object  # BatchTask or GraphTask, which learns on a graph of all rows
     whole: bool
 
@@ -209,7 +208,7 @@ def _clusters_of(given, attempt, rows):
     trial, X = attempt.trial, in_memory(given.encoded.X, rows)
     network, weights = trial.map.network, trial.map.diffusion.weights
     Z = embedded(X, trial.told.stages, network, weights, given.device)
-    return given.params._clusters_to_compare(Z, trial.kept)
+    return given.params._clusters_to_compare(Z, given.components.n_expected)
 
 
 def _attempt(candidate, *, given, rng, fit_task):
@@ -243,25 +242,19 @@ def _trial(candidate, given, rng, fit_task):
         else:
             task = batch_task(given.params, size, fit_task)
             fit = _batch_graph.fit(inputs, points, task, told.known, trainer, rng)
-    return _with_map(Trial(told, fit, None, None, task, whole), given, fit_task)
+    learned_map = _learned_map(given, inputs, fit, fit_task)
+    return Trial(told, fit, learned_map, task, whole)
 
 
 def with_fit(trial, fit, given, fit_task):
     """The same Trial with another SpectralFit of the same task."""
-    return _with_map(trial._replace(fit=fit), given, fit_task)
+    learned_map = _learned_map(given, trial.told.inputs, fit, fit_task)
+    return trial._replace(fit=fit, map=learned_map)
 
 
-def _with_map(trial, given, fit_task):
-    """A Trial with the map that its fit has made."""
-    components, fit = given.components, trial.fit
-    kept = components.kept(fit.pairs.eigenvalues[: components.n_learned])
-    learned_map = _learned_map(given, trial.told.inputs, fit, kept, fit_task)
-    return trial._replace(map=learned_map, kept=kept)
-
-
-def _learned_map(given, inputs, fit, kept, fit_task):
-    """The LearnedMap of the eigenpairs that are kept."""
-    asked, first = kept.n_components, given.components.n_trivial
+def _learned_map(given, inputs, fit, fit_task):
+    """The LearnedMap of the eigenpairs that were asked for."""
+    asked, first = given.components.n_learned, given.components.n_trivial
     eigenvalues = fit.pairs.eigenvalues[:asked]
     if len(eigenvalues) <= first:
         raise ValueError(_neighbor_graph.TOO_FEW_DISTINCT)
@@ -280,7 +273,7 @@ def _learned_map(given, inputs, fit, kept, fit_task):
     return LearnedMap(
         SpectralMap(inputs.units, fit.mlp, coefficients),
         eigenvalues,
-        diffusion(decays, given.params.diffusion_time, kept.n_leading),
+        diffusion(decays, given.params.diffusion_time, given.components.n_expected),
     )
 
 

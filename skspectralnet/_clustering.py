@@ -8,7 +8,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skspectralnet._alignment import Kept
 from skspectralnet._assignment import (
     Centers,
     Named,
@@ -512,8 +511,7 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             support = number()
             n_clusters = int(support.n_clusters[0])
         n_learned = self._n_learned(n_clusters, n_samples, metric)
-        kept = Kept(n_learned, n_leading=n_clusters, support=support)
-        return Components(n_learned, n_clusters, 0, lambda eigenvalues: kept)
+        return Components(n_learned, n_clusters, 0, support)
 
     def _n_learned(self, n_clusters, n_samples, metric):
         """Eigenvectors to learn for a number of clusters."""
@@ -573,20 +571,20 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         self._assignment, self.classes_ = assignment, names
         self.cluster_centers_ = assignment.centers.astype(found.Z.dtype, copy=False)
         self.n_clusters_ = len(self.cluster_centers_)
-        if found.kept.support is not None:
-            self.n_clusters_support_ = found.kept.support
+        if found.components.support is not None:
+            self.n_clusters_support_ = found.components.support
         if isinstance(assignment, Centers):
             self.inertia_ = assignment.inertia
 
-    def _clusters_to_compare(self, Z, kept):
+    def _clusters_to_compare(self, Z, n_clusters):
         """Clusters of an embedding, as `assign_labels` says."""
-        return quick_clusters(Z, kept.n_leading, self.assign_labels)
+        return quick_clusters(Z, n_clusters, self.assign_labels)
 
     def _find_clusters(self, found, constraints, rng):
         """The clusters of the rows learned from, Named as the labels are."""
         assignment = fit_assignment(
             found.Z[found.learned],
-            found.kept.n_leading,
+            found.components.n_expected,
             self.assign_labels,
             n_init=self.n_init,
             random_state=rng,

@@ -4,7 +4,6 @@ import sys
 
 from sklearn.utils import check_random_state
 
-from skspectralnet._alignment import Kept
 from skspectralnet._assignment import quick_clusters
 from skspectralnet._base import BaseSpectralNet
 from skspectralnet._constraints import known_pairs
@@ -329,12 +328,10 @@ class SpectralNetEmbedding(BaseSpectralNet):
     def _components(self, n_samples, metric, number):
         n_trivial = int(self.drop_first)
         n_learned = self.n_components + n_trivial
-        kept = Kept(n_learned, n_leading=n_learned)
-        return Components(n_learned, n_learned, n_trivial, lambda eigenvalues: kept)
+        return Components(n_learned, n_learned, n_trivial)
 
-    def _clusters_to_compare(self, Z, kept):
-        """Clusters of an embedding, as many as it has eigenvectors."""
-        return quick_clusters(Z, kept.n_leading)
+    def _clusters_to_compare(self, Z, n_clusters):
+        return quick_clusters(Z, n_clusters)
 
     def _fit(self, X, fit_task, graph=None, sample_weight=None, **known):
         X = validate_rows(self, X, reset=True)

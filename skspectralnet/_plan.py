@@ -10,12 +10,12 @@ from skspectralnet._estimator import layer_sizes
 
 
 class Components(NamedTuple):
-    """How many eigenvectors a fit learns, and which it keeps."""
+    """How many eigenvectors a fit learns, and for how many clusters."""
 
     n_learned: int  # the trivial one included
     n_expected: int  # clusters that the graph should tell apart
     n_trivial: int  # 1 leaves out the trivial one
-    kept: object  # callable: the eigenvalues found -> Kept
+    support: object = None  # the ClusterSupport that decided, if any
 
 
 class Size(NamedTuple):

@@ -6,7 +6,6 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from skspectralnet._alignment import Kept
 from skspectralnet._assignment import named_like
 from skspectralnet._defaults import AUTO_WIDTH, NEIGHBORS, components_of
 from skspectralnet._distinct import distinct_rows
@@ -146,8 +145,7 @@ def shares_of_others(points, labels, n_clusters, weights=None):
         return rows, None, weights
     standard, labels = standard[rows], labels[rows]
     n_learned = min(components_of(n_clusters), len(rows) - 1)
-    kept = Kept(n_learned, n_leading=n_clusters)
-    components = Components(n_learned, n_clusters, 0, lambda eigenvalues: kept)
+    components = Components(n_learned, n_clusters, 0)
     shares = np.zeros((len(rows), n_clusters))
     for width in sorted({min(width, len(rows) - 1) for width in _WIDTHS}):
         others, _ = solved_clusters(

@@ -372,7 +372,7 @@ def solved_clusters(
     affinity : {"self_tuning", "nearest_neighbors", "rbf"}
     laplacian : {"random_walk", "symmetric", "unnormalized"}
     components : object
-        With `n_learned` and ``kept(eigenvalues)``.
+        With `n_learned`, `n_expected` and `n_trivial`.
     multiplicities : ndarray of shape (n_rows,) or None
         How many rows each one stands for.
 
@@ -402,13 +402,12 @@ def solved_clusters(
             return labels, True
     n_vectors = min(components.n_learned, graph.shape[0] - 1)
     pairs = graph_eigenpairs(graph, n_vectors, laplacian, same)
-    kept, decays = components.kept(pairs.eigenvalues), pairs.eigenvalues
+    values = decays = pairs.eigenvalues
     if laplacian == "unnormalized":
         decays = decays / float(graph.sum(axis=1).max())
-    decays = decays[: kept.n_components]
-    labels[linked] = clusters_of_vectors(pairs.vectors, decays, kept.n_leading)
-    last = kept.n_leading - 1  # as many eigenvalues as clusters
-    values = pairs.eigenvalues
+    n_clusters = components.n_expected
+    labels[linked] = clusters_of_vectors(pairs.vectors, decays, n_clusters)
+    last = n_clusters - 1  # as many eigenvalues as clusters
     gap = 0 < last < len(values) - 1 and _GAP * values[last] <= values[last + 1]
     return labels, bool(gap)
 

@@ -9,7 +9,6 @@ from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 
 from skspectralnet import SiameseEmbedding, SpectralNetClustering, SpectralNetEmbedding
-from skspectralnet._alignment import Kept
 from skspectralnet._graph import modularity, modularity_parts
 from skspectralnet._plan import Components
 from skspectralnet._selection import (
@@ -256,8 +255,7 @@ def test_as_many_pieces_as_clusters_are_the_clusters(rng):
     X, y = make_blobs(300, centers=4, cluster_std=0.1, random_state=rng)
     found = []
     for n_trivial in (0, 1):  # 1: by eigenvectors
-        kept = Kept(6, n_leading=4)
-        components = Components(6, 4, n_trivial, lambda values, kept=kept: kept)
+        components = Components(6, 4, n_trivial)
         found.append(
             solved_clusters(X, 10, "self_tuning", "random_walk", components, None)
         )
