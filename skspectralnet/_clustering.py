@@ -510,20 +510,14 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         if n_clusters == "auto":
             support = number()
             n_clusters = int(support.n_clusters[0])
-        n_learned = self._n_learned(n_clusters, n_samples, metric)
-        return Components(n_learned, n_clusters, 0, support)
-
-    def _n_learned(self, n_clusters, n_samples, metric):
-        """Eigenvectors to learn for a number of clusters."""
         if n_clusters > n_samples:
             name = "subsample" if n_samples == self.subsample else "n_samples"
             raise ValueError(
                 f"{name}={n_samples} should be >= n_clusters={n_clusters}: lower "
                 f"n_clusters.{uncounted(metric)}"
             )
-        if self.n_components is None:
-            return min(components_of(n_clusters), n_samples)
-        return self.n_components
+        n_learned = self.n_components or min(components_of(n_clusters), n_samples)
+        return Components(n_learned, n_clusters, 0, support)
 
     def _n_tasks(self, **known):
         # The clusters, and a space that is learned to count them.
