@@ -5,7 +5,7 @@ import numpy as np
 from skspectralnet._eigen import EQUAL_EIGENVALUES, eigengaps
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, integer_ticks, merged_kwargs
-from skspectralnet.inspection._fitted import SPECTRAL, check_fitted, first_component
+from skspectralnet.inspection._fitted import SPECTRAL, check_fitted
 
 
 class EigenvaluesDisplay:
@@ -111,7 +111,7 @@ class EigenvaluesDisplay:
         check_fitted(estimator, SPECTRAL, cls)
         eigenvalues = estimator.eigenvalues_
         support = getattr(estimator, "n_clusters_support_", None)
-        first = 1 + first_component(estimator)
+        first = 1 + estimator._fitted_with.n_trivial
         error = getattr(estimator, "approximation_error_", None)
         display = cls(
             eigenvalues=eigenvalues,

@@ -34,15 +34,10 @@ def fitted_points(estimator, X):
     return stages.points_of(codes), directed
 
 
-def first_component(estimator):
-    """Return 1 if a spectral estimator leaves out the trivial eigenvector, else 0."""
-    return estimator._fitted_with.n_trivial
-
-
 def keeps_trivial(estimator):
     """Whether the first column of `transform` is the trivial eigenvector."""
     last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
-    return isinstance(last, SPECTRAL) and first_component(last) == 0
+    return isinstance(last, SPECTRAL) and last._fitted_with.n_trivial == 0
 
 
 def check_fitted(estimator, classes, display):
