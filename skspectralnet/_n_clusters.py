@@ -224,7 +224,9 @@ def _climbed(judge, pairs, first, bounds):
     parts = {}
     while open_ones:
         for k in sorted(open_ones):
-            parts[k] = judge.parts(_clusters(pairs, k))
+            # As the clusters of a map are found.
+            decays = pairs.eigenvalues[: components_of(k)]
+            parts[k] = judge.parts(clusters_of_vectors(pairs.vectors, decays, k))
         best = sorted(parts, key=lambda k: -parts[k].sum())[:_AROUND]
         beside = {k + step for k in best for step in (-1, 1)}
         open_ones = {k for k in beside if least <= k <= most} - set(parts)
@@ -242,12 +244,6 @@ def _at_gaps(eigenvalues, least, most):
     numbers = numbers[numbers >= least]
     found = [numbers[np.argsort(-g)[:_FIRST]] for g in (gaps, gaps * numbers)]
     return {int(k) for k in np.concatenate(found)}
-
-
-def _clusters(pairs, k):
-    """k clusters of the leading eigenvectors, as those of a map are found."""
-    decays = pairs.eigenvalues[: components_of(k)]
-    return clusters_of_vectors(pairs.vectors, decays, k)
 
 
 class _Judge:
