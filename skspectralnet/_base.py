@@ -23,13 +23,7 @@ from skspectralnet._constraints import draw_rows, of_rows
 from skspectralnet._estimator import RowTransformer
 from skspectralnet._explained import explaining
 from skspectralnet._graph import checked_graph, graph_of_rows
-from skspectralnet._input import (
-    by_value,
-    of_weights,
-    rows_with,
-    validate_rows,
-    warn_of_square,
-)
+from skspectralnet._input import by_value, of_weights, validate_rows, warn_of_square
 from skspectralnet._n_clusters import found_number
 from skspectralnet._network import ACTIVATIONS
 from skspectralnet._partitions import by_blocks
@@ -312,7 +306,7 @@ class BaseSpectralNet(RowTransformer):
     def _rows_to_learn_from(self, X, weights, constraints, graph, rng):
         """Those with a weight, random ones where `subsample` asks; None for all."""
         size, n_samples = self.subsample, X.shape[0]
-        rows = rows_with(weights, n_samples)
+        rows = np.arange(n_samples) if weights is None else np.flatnonzero(weights)
         if graph is not None or size is None or size >= len(rows):
             return rows if len(rows) < n_samples else None
         if self._sees_zeros():

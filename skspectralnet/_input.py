@@ -112,11 +112,6 @@ def checked_weights(sample_weight, n_samples):
     return weights / (math.fsum(weights) / n_told)  # the same in any order
 
 
-def rows_with(weights, n_samples):
-    """Numbers of the rows that weigh anything, ascending."""
-    return np.arange(n_samples) if weights is None else np.flatnonzero(weights)
-
-
 def of_weights(weights, rows):
     """The weights of some rows, or None; all rows where these are None."""
     return weights if weights is None or rows is None else weights[rows]
