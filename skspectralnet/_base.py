@@ -313,8 +313,7 @@ class BaseSpectralNet(RowTransformer):
             directed = rows_that_differ_from_zero(X)  # the others will have no part
             directed = np.intersect1d(directed, rows, assume_unique=True)
             rows = directed if len(directed) >= 2 else rows
-        known, size = of_rows(constraints, rows), min(size, len(rows))
-        return rows[draw_rows(known, size, len(rows), rng)]
+        return rows[draw_rows(of_rows(constraints, rows), size, len(rows), rng)]
 
     def _sees_zeros(self):
         """Whether rows of zeros, which have no direction, reach the metric as such."""

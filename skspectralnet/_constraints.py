@@ -192,13 +192,13 @@ def draw_rows(constraints, size, n_samples, rng):
     ----------
     constraints : Constraints or None
     size : int
-        At most n_samples.
+        All rows where there are fewer.
     n_samples : int
     rng : RandomState
 
     Returns
     -------
-    ndarray of int of shape (size,)
+    ndarray of int of shape (min(size, n_samples),)
         Ascending.
     """
     order = rng.permutation(n_samples)
