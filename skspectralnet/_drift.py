@@ -161,18 +161,18 @@ def draw_reference(X, learned, random_state, masses=None):
         Each row once at most, ascending. With masses as many rows as differ at most,
         each as often as its share says, in the order of `learned`.
     """
-    n_learned = X.shape[0] if isinstance(learned, slice) else len(learned)
+    learned = np.arange(X.shape[0])[learned]
     width = X.nnz / X.shape[0] if sparse.issparse(X) else X.shape[1]
     most = 3 * int(np.clip(_MOST_ENTRIES / max(width, 1), _LEAST_PLACED, _MOST_PLACED))
     if masses is None:
         drawn = sample_without_replacement(
-            n_learned, min(n_learned, most), random_state=random_state
+            len(learned), min(len(learned), most), random_state=random_state
         )
-        return np.sort(drawn if isinstance(learned, slice) else learned[drawn])
+        return np.sort(learned[drawn])
     n_drawn, sums = max(2, min(masses.n_distinct, most)), np.cumsum(masses.of_rows)
     places = (np.arange(n_drawn) + random_state.uniform()) / n_drawn * sums[-1]
-    drawn = np.minimum(np.searchsorted(sums, places, side="right"), n_learned - 1)
-    return drawn if isinstance(learned, slice) else learned[drawn]
+    drawn = np.searchsorted(sums, places, side="right")
+    return learned[np.minimum(drawn, len(learned) - 1)]
 
 
 def _standard(X, center, scale):
