@@ -169,7 +169,6 @@ class Whole(_Plain):
         return int(value)
 
 
-@dataclass(frozen=True)
 class Flag(_Plain):
     """True or False."""
 
@@ -192,7 +191,6 @@ class Text(_Plain):
         return str(value)
 
 
-@dataclass(frozen=True)
 class TextOrCallable(Text):
     """A str, or a function that a user has passed."""
 
@@ -200,7 +198,6 @@ class TextOrCallable(Text):
         return value if callable(value) else super().read(value, where, sizes)
 
 
-@dataclass(frozen=True)
 class Texts(_Plain):
     """A tuple of str."""
 
@@ -240,7 +237,6 @@ class Maybe:
         return None if value is None else self.kind.read(value, where, sizes)
 
 
-@dataclass(frozen=True)
 class Curve:
     """A list of floats, stored as an array: of a list a file has a page each."""
 
@@ -253,7 +249,6 @@ class Curve:
         return Array((None,)).read(value, where, sizes).tolist()
 
 
-@dataclass(frozen=True)
 class Output(_Plain):
     """What `set_output` has set."""
 
