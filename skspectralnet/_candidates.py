@@ -166,10 +166,12 @@ def _larger(given, candidate):
 
 
 def _solved(contest, given, plain):
-    """The Contest with plain candidates, by exact eigenvectors; None where these are
-    not those of a sample."""
-    is_given = given.graph is not None or given.params.gamma is not None
-    if is_given or callable(given.params.affinity):
+    """The Contest with plain candidates, by exact eigenvectors.
+
+    None of a given graph, a `gamma` or a callable: few rows have no graph like it.
+    """
+    params = given.params
+    if given.graph is not None or params.gamma is not None or callable(params.affinity):
         return None
     points = standard_points(given.encoded.codes[contest.rows], _defaults.AUTO_WIDTH)
     for candidate in plain:
@@ -178,8 +180,8 @@ def _solved(contest, given, plain):
         labels, gap = solved_clusters(
             points,
             _solved_neighbors(points.shape[0], given, candidate),
-            given.params.affinity,
-            given.params.laplacian,
+            params.affinity,
+            params.laplacian,
             given.components,
             contest.multiplicities,
         )
