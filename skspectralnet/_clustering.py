@@ -539,14 +539,14 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
             typicality = typicality_of(X, found)
             sharpness = sharpness_of(X, found, assignment)
         self._store(found, assignment, names)
-        self._sharpness, self._typicality = sharpness, typicality
+        self._sharpness, self._typicality, inside = sharpness, typicality, True
         if self.contamination is not None:
             scores = scores_of(typicality, X, found.stages)
             learned = scores[found.learned]
             self.offset_ = offset_of(learned, self.contamination, found.weights)
-        self.labels_ = _named(names, clusters, _inside(self, X))
-        if self.contamination is not None:
-            self.outlier_share_ = float(np.mean(self.labels_ == -1))
+            inside = scores >= self.offset_
+            self.outlier_share_ = float(np.mean(~inside))
+        self.labels_ = _named(names, clusters, inside)
         self._counts = _counted(self, found, clusters, weights)
         parts = Clusters(self._clusters, self._counts, names, constraints)
         nearby = Nearby.of(found.encoded, parts)
