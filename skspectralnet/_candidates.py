@@ -18,7 +18,7 @@ from skspectralnet._estimator import precision_of
 from skspectralnet._input import of_weights
 from skspectralnet._network import SpectralMap
 from skspectralnet._plan import Components, Size, batch_size_of, batch_task, graph_task
-from skspectralnet._rows import in_memory, rows_at_once, standard_points
+from skspectralnet._rows import dense_rows, in_memory, rows_at_once, standard_points
 from skspectralnet._selection import (
     ALL_EQUAL,
     CRITERION_ROWS,
@@ -296,7 +296,7 @@ def embedded(X, stages, network, weights, device):
     """The embedding of validated rows, (n_samples, n_components)."""
 
     def read(rows):
-        return stages.network_rows(X[rows])
+        return dense_rows(stages.inputs(X[rows]), slice(None))
 
     blocks = Blocks(read, X.shape[0], rows_at_once(X))
     return forward_in_blocks(

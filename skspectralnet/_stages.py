@@ -20,7 +20,6 @@ from skspectralnet._input import of_weights
 from skspectralnet._rows import (
     Rows,
     center_and_scale,
-    dense_rows,
     in_memory,
     row_blocks,
     rows_that_differ_from_zero,
@@ -100,10 +99,6 @@ class Stages(NamedTuple):
             codes = self.codes(in_memory(X, block))
             found.append(block.start + rows_that_differ_from_zero(codes))
         return np.concatenate(found)
-
-    def network_rows(self, X):
-        """`inputs` as a dense float array, (n_samples, n_inputs)."""
-        return dense_rows(self.inputs(X), slice(None))
 
 
 class Encoded(NamedTuple):
