@@ -22,7 +22,7 @@ from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kwargs
 from skspectralnet.inspection._fitted import (
     SPECTRAL,
-    check_fitted,
+    check_drawable,
     fitted_points,
     labels_of_rows,
     sampled_rows,
@@ -138,8 +138,7 @@ class AffinityDisplay:
             If an argument cannot be used, there are no labels, or the model was fitted
             on a graph that is not given here.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_fitted(estimator, SPECTRAL, cls)
+        check_drawable(estimator, SPECTRAL, cls)
         labels = labels_of_rows(estimator, X, labels, required=True)
         X = validate_rows(estimator, X, reset=False)
         chosen = sampled_rows(X.shape[0], n_rows, random_state)

@@ -5,7 +5,7 @@ from scipy.cluster.hierarchy import dendrogram
 
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kwargs
-from skspectralnet.inspection._fitted import SPECTRAL, check_fitted, is_int_in
+from skspectralnet.inspection._fitted import SPECTRAL, check_drawable, is_int_in
 
 
 class DendrogramDisplay:
@@ -88,8 +88,7 @@ class DendrogramDisplay:
         ValueError, TypeError
             If an argument cannot be used, or nothing was or can be merged.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_fitted(estimator, SPECTRAL, cls)
+        check_drawable(estimator, SPECTRAL, cls)
         if not hasattr(estimator, "hierarchy_"):
             raise ValueError(f"{type(estimator).__name__} has no clusters to merge.")
         n_clusters = estimator.n_clusters_

@@ -7,7 +7,7 @@ from skspectralnet._clustering import SpectralNetClustering
 from skspectralnet._input import validate_rows
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kwargs
-from skspectralnet.inspection._fitted import check_fitted, sampled_rows
+from skspectralnet.inspection._fitted import check_drawable, sampled_rows
 
 
 class DoubtDisplay:
@@ -90,8 +90,7 @@ class DoubtDisplay:
         ValueError, TypeError
             If an argument cannot be used.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_fitted(estimator, (SpectralNetClustering,), cls)
+        check_drawable(estimator, (SpectralNetClustering,), cls)
         shape = validate_rows(estimator, X, reset=False).shape
         chosen = sampled_rows(shape[0], n_rows, random_state)
         display = cls(

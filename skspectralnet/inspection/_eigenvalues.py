@@ -5,7 +5,7 @@ import numpy as np
 from skspectralnet._eigen import EQUAL_EIGENVALUES, eigengaps
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, integer_ticks, merged_kwargs
-from skspectralnet.inspection._fitted import SPECTRAL, check_fitted
+from skspectralnet.inspection._fitted import SPECTRAL, check_drawable
 
 
 class EigenvaluesDisplay:
@@ -107,8 +107,7 @@ class EigenvaluesDisplay:
         NotFittedError
             If it is not fitted.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_fitted(estimator, SPECTRAL, cls)
+        check_drawable(estimator, SPECTRAL, cls)
         eigenvalues = estimator.eigenvalues_
         support = getattr(estimator, "n_clusters_support_", None)
         first = 1 + estimator._fitted_with.n_trivial

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skspectralnet._clustering import SpectralNetClustering
 from skspectralnet._embedding import SpectralNetEmbedding
+from skspectralnet._validation import check_matplotlib_support
 
 SPECTRAL = (SpectralNetClustering, SpectralNetEmbedding)
 
@@ -40,8 +41,9 @@ def keeps_trivial(estimator):
     return isinstance(last, SPECTRAL) and last._fitted_with.n_trivial == 0
 
 
-def check_fitted(estimator, classes, display):
-    """Check that an estimator is an instance of one of `classes` and is fitted."""
+def check_drawable(estimator, classes, display):
+    """Check for matplotlib, and for a fitted estimator of one of the `classes`."""
+    check_matplotlib_support(f"{display.__name__}.from_estimator")
     if not isinstance(estimator, classes):
         *names, last = [cls.__name__ for cls in classes]
         names = f"{', '.join(names)} or {last}" if names else last

@@ -6,7 +6,7 @@ from skspectralnet._autoencoder import Autoencoder
 from skspectralnet._siamese import SiameseEmbedding
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, integer_ticks, merged_kwargs
-from skspectralnet.inspection._fitted import SPECTRAL, check_fitted
+from skspectralnet.inspection._fitted import SPECTRAL, check_drawable
 
 
 class LossCurvesDisplay:
@@ -79,8 +79,7 @@ class LossCurvesDisplay:
         NotFittedError
             If `estimator` is not fitted.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_fitted(estimator, (*SPECTRAL, Autoencoder, SiameseEmbedding), cls)
+        check_drawable(estimator, (*SPECTRAL, Autoencoder, SiameseEmbedding), cls)
         stages = {type(estimator).__name__: estimator}
         if isinstance(estimator, SPECTRAL):
             encoder, learner = estimator.encoder_, estimator.metric_learner_

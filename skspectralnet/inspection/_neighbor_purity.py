@@ -13,7 +13,7 @@ from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, class_colors, merged_kwargs
 from skspectralnet.inspection._fitted import (
     SPECTRAL,
-    check_fitted,
+    check_drawable,
     is_int_in,
     labels_of_rows,
     sampled_rows,
@@ -127,8 +127,7 @@ class NeighborPurityDisplay:
         ValueError, TypeError
             If an argument cannot be used, there are no labels, or all rows are equal.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_fitted(estimator, SPECTRAL, cls)
+        check_drawable(estimator, SPECTRAL, cls)
         if space not in ("rows", "embedding"):
             raise ValueError(f"space must be 'rows' or 'embedding'; got {space!r}.")
         labels = labels_of_rows(estimator, X, labels, required=True)

@@ -18,7 +18,7 @@ from skspectralnet.inspection._axes import (
     merged_kwargs,
 )
 from skspectralnet.inspection._eigenvalues import EigenvaluesDisplay, largest_gap
-from skspectralnet.inspection._fitted import check_fitted, fitted_points, sampled_rows
+from skspectralnet.inspection._fitted import check_drawable, fitted_points, sampled_rows
 
 # Steps of the layout: scaling, making it smaller, which keeps the distances in ratio,
 # pressing the discs together, which does not, and parting those that overlap after each
@@ -176,8 +176,7 @@ class OverviewDisplay:
         ValueError, TypeError
             If an argument cannot be used, or all rows are outliers.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_fitted(estimator, (SpectralNetClustering,), cls)
+        check_drawable(estimator, (SpectralNetClustering,), cls)
         if not isinstance(doubt_below, Real) or not 0 <= doubt_below <= 1:
             raise ValueError(
                 f"doubt_below must be a number from 0 to 1; got {doubt_below!r}."

@@ -4,7 +4,7 @@ import numpy as np
 
 from skspectralnet._validation import check_matplotlib_support
 from skspectralnet.inspection._axes import checked_axes, merged_kwargs
-from skspectralnet.inspection._fitted import SPECTRAL, check_fitted
+from skspectralnet.inspection._fitted import SPECTRAL, check_drawable
 
 
 class SelectionDisplay:
@@ -75,8 +75,7 @@ class SelectionDisplay:
         NotFittedError
             If `estimator` is not fitted.
         """
-        check_matplotlib_support(f"{cls.__name__}.from_estimator")
-        check_fitted(estimator, SPECTRAL, cls)
+        check_drawable(estimator, SPECTRAL, cls)
         selection = estimator.selection_
         if not selection.n_rows:
             raise ValueError(
