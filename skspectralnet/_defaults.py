@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 
-# encoder="auto": rows of more columns are reduced to so many.
+# encoder="auto": rows of more columns are reduced to this many.
 AUTO_WIDTH = 50
 
-# metric_learner="auto" tries a learned space from so many different rows on: fewer are
-# too few to learn one from (benchmarks/quality.py).
+# metric_learner="auto" tries a learned space from this many different rows on: fewer
+# are too few to learn one from (benchmarks/quality.py).
 LEARNED_ROWS = 500
 
 # n_neighbors=None. In a batch of a learned space few neighbours split large clusters
@@ -16,7 +16,7 @@ LEARNED_ROWS = 500
 # smallest of k clusters of random sizes has, a share of 1 / k^2 (as the shortest piece
 # of a stick that is broken at random places).
 NEIGHBORS, MOST_NEIGHBORS, SMALLEST_SHARE = 10, 40, 3.5
-# From so many clusters on that would be fewer neighbours than hold a graph together:
+# From this many clusters on that would be fewer neighbours than hold a graph together:
 # then this share of the rows of a mean cluster (benchmarks/quality.py).
 MANY_CLUSTERS, MEAN_SHARE = 15, 0.5
 
@@ -36,10 +36,10 @@ WHOLE_TOL, SAMPLED_TOL = 1e-2, 2e-3
 # are compact.
 PATIENCE, PLAIN_PATIENCE = 4, 6
 
-# hidden_layer_sizes=None: below so many rows, from so many on, and on a graph of all.
+# hidden_layer_sizes=None: below this many rows, on batches of more, on a graph of more.
 SMALL_SAMPLE = 1000
 SMALL_LAYERS, BATCH_LAYERS, GRAPH_LAYERS = (64, 64), (128, 128), (256, 256, 256)
-# The first of them has at most so many weights, but at least so many units.
+# The first of them has at most this many weights, but at least this many units.
 MOST_WEIGHTS, LEAST_UNITS = 2**21, 16
 
 # diffusion_time="auto": the K-th eigenvector keeps exp(-1/2) of its length. Those
@@ -109,26 +109,27 @@ def of_columns(layers, n_columns):
 
 
 def components_of(n_clusters):
-    """Eigenvectors for so many clusters, the trivial one included."""
+    """Eigenvectors for a number of clusters, the trivial one included."""
     return max(math.ceil(COMPONENTS_PER_CLUSTER * n_clusters), n_clusters + 1)
 
 
 # --- the siamese network
 
 MAX_SIAMESE_COMPONENTS = 10
-# neighbors_algorithm="auto": exact neighbours up to so many rows
+# neighbors_algorithm="auto": exact neighbours up to this many rows
 # (benchmarks/neighbors.py).
 EXACT_ROWS = 20_000
-# hidden_layer_sizes=None: the units that so many rows are worth.
+# hidden_layer_sizes=None: {rows: units}, the units from that many rows on.
 SIAMESE_LAYERS = {5000: (512, 256, 256), 0: (128, 128, 128)}
 SIAMESE_BATCHES, MIN_SIAMESE_BATCH, MAX_SIAMESE_BATCH = 4, 64, 512
 # batch_size="auto": a step holds its rows several times (benchmarks/footprint.py).
 MOST_ENTRIES = 2**23
-# An epoch is at least a step for so many rows, between these two, so that few rows are
-# learned at all, and at most that many steps, so that its cost does not follow n.
+# Steps of an epoch, a pass over the rows: at least one for this many rows, within these
+# bounds, so that few rows are learned at all; and at most MAX_SIAMESE_STEPS, so that
+# the cost does not grow with the rows.
 SIAMESE_ROWS_PER_STEP, SIAMESE_STEPS, MAX_SIAMESE_STEPS = 100, (5, 30), 64
-# noise="auto": from so many rows on, where the network would overfit the training rows
-# (benchmarks/siamese.py).
+# noise="auto": from this many rows on, where the network would overfit the training
+# rows (benchmarks/siamese.py).
 NOISE_ROWS, SIAMESE_NOISE = 5000, 0.5
 # precision="auto": neighbours that lie closer, of rows of size 1, are not told apart by
 # the eight bits of bfloat16.
@@ -158,7 +159,7 @@ def siamese_noise(n_samples):
 
 
 def told_apart_by_bfloat16(distances):
-    """Whether nine in ten pairs of neighbours of rows of size 1 are."""
+    """Whether nine in ten neighbours of rows of size 1 are far enough apart for it."""
     return np.quantile(distances, 0.1) >= COARSE
 
 
@@ -167,20 +168,20 @@ def told_apart_by_bfloat16(distances):
 # n_components="auto": a manifold that bends fills about twice the directions it has.
 DIRECTIONS_PER_COMPONENT = 2.0
 MIN_CODES, MAX_CODES = 2, 16
-# hidden_layer_sizes=None: the units that so many entries of X are worth.
+# hidden_layer_sizes=None: {entries of X: units}, the units from that many entries on.
 CODER_LAYERS = {1_000_000: (512, 512, 1024), 30_000: (256, 256), 0: (128, 128)}
 CODER_BATCHES, MIN_CODER_BATCH, MAX_CODER_BATCH = 8, 32, 256
 MAX_CODER_ENTRIES = 2**20  # of a batch
 # As for the siamese network, a step for ten rows.
 CODER_ROWS_PER_STEP, CODER_STEPS, MAX_CODER_STEPS = 10, (10, 30), 300
-# learning_rate_init="auto": of layers up to so many units, and of wider ones.
+# learning_rate_init="auto": of layers up to this many units, and of wider ones.
 NARROW, NARROW_RATE, WIDE_RATE = 256, 5e-3, 2e-3
 # noise="auto": of rows with more columns than that (benchmarks/mnist.py).
 NARROW_ROWS, WIDE_NOISE = 50, 0.3
 
 
 def code_width(directions, n_features):
-    """Components of a code for rows that fill so many directions."""
+    """Components of a code for rows that fill a number of directions."""
     width = np.clip(round(directions / DIRECTIONS_PER_COMPONENT), MIN_CODES, MAX_CODES)
     return max(1, min(int(width), n_features - 1))
 
@@ -206,7 +207,7 @@ def coder_steps(n_rows, batch_size):
 
 
 def coder_rate(widest):
-    """The largest learning rate, for a widest hidden layer of so many units."""
+    """The largest learning rate, by the units of the widest hidden layer."""
     return NARROW_RATE if widest <= NARROW else WIDE_RATE
 
 
