@@ -138,7 +138,7 @@ def selected(given, rng, fit_task):
 
 
 def _contest(given, most):
-    """A Contest on at most so many rows; None where all of them are equal."""
+    """A Contest on at most `most` rows; None where all of them are equal."""
     if given.graph is not None:
         return Contest(given.graph, slice(None))
     codes, rows = given.encoded.codes, given.encoded.rows
@@ -193,7 +193,7 @@ def _solved(contest, given, plain):
 
 
 def _solved_neighbors(n_rows, given, candidate):
-    """Neighbours among so many rows that reach as far as those of a candidate."""
+    """How many neighbours among `n_rows` rows reach as far as a candidate's."""
     asked = given.params.n_neighbors
     if _learns_whole(candidate, given):
         return int(np.clip(asked or _defaults.NEIGHBORS, 1, n_rows - 1))

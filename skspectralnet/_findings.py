@@ -23,8 +23,8 @@ from skspectralnet._selection import CRITERION_ROWS, criterion_graph, some_rows
 from skspectralnet._summary import MOST_SIZES, last_line, numbers_of, told_numbers
 from skspectralnet._typicality import Typicality
 
-# Rows whose neighbours are looked at for a warning, and for which clusters are near:
-# for these more where there are many clusters.
+# Rows whose neighbours are looked at for the warnings, and for the merges: for these
+# more where there are many clusters.
 _GUARD_ROWS, _ROWS_PER_CLUSTER = 2048, 50
 
 
@@ -42,7 +42,7 @@ def typicality_of(X, found):
 
 
 def _masses(found):
-    """As how many rows those learned from count; None where kinds of them are alike."""
+    """The Masses of the rows learned from; None where distinct ones count alike."""
     kinds = found.encoded.distinct.inverse
     if found.graph is None:
         kinds = kinds[found.encoded.rows]
@@ -108,7 +108,7 @@ class Nearby(NamedTuple):
 
     @classmethod
     def of(cls, encoded, clusters, most=_GUARD_ROWS):
-        """At most so many rows."""
+        """At most `most` of the rows."""
         rows = some_rows(encoded.codes.shape[0], most)
         told, codes = encoded.X[rows], encoded.codes[rows]
         graph, nodes, _ = criterion_graph(codes, of_weights(encoded.weights, rows))

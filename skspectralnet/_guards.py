@@ -8,15 +8,15 @@ from sklearn.cluster import KMeans
 from skspectralnet._assignment import named_like
 from skspectralnet._selection import CLEAR, lead, well_knit
 
-# So many times more pieces than clusters are far more.
+# More pieces for each cluster than this are far too many.
 _FAR_MORE = 1.5
 # Nearly all edges are between rows that are equal in the columns that decide.
 _NEARLY_ALL = 0.98
 # Nearly all variance: the other columns move a distance by three per cent.
 _LONE_SHARE = 0.999
-# Of k-means, which is only compared.
+# Starts of the k-means that is compared with.
 _STARTS = 3
-# Clusters are others where more than one row in ten lies in another one.
+# Clusters are the same where this share of the rows is in the same one.
 _SAME_SHARE = 0.9
 # Columns that are looked at, and named.
 _MOST_COLUMNS, _MOST_NAMED = 2000, 4

@@ -26,17 +26,18 @@ from skspectralnet._selection import (
 )
 from skspectralnet._stages import fit_learner
 
-# A difference of so many standard errors is none by chance, though the cheapest of many
-# cuts is sought; one of so few is none, and the smaller number is taken.
+# A difference of more than _CLEAR standard errors is not by chance, though the cheapest
+# of many cuts is sought; one of _EVEN at most is none, and the smaller number is taken.
 _CLEAR, _EVEN = 3.0, 0.5
-# Of the numbers of clusters so many begin, by each of two rankings of the gaps; those
-# beside the best so many are looked at as well, until none of them is new.
+# The search begins with the _FIRST best numbers of clusters by each of two rankings of
+# the gaps. Then those beside the _AROUND best are looked at, until none of them is new.
 _FIRST, _AROUND = 5, 3
-# A piece of fewer rows than so many times the neighbours is linked nearly all to all,
-# which tells nothing of its shape; it has at least so many rows, and so has, or a
-# quarter, the side of a piece: fewer are some rows at its rim.
+# A cluster is divided if it has at least _LEAST_PIECE rows, and _PIECE_NEIGHBORS times
+# the neighbours of a row: in a smaller one nearly all rows are linked, which tells
+# nothing of its shape. Each of its sides has at least _LEAST_SIDE rows, or a quarter of
+# it: fewer are some rows at its rim.
 _PIECE_NEIGHBORS, _LEAST_PIECE, _LEAST_SIDE = 1.5, 6, 20
-# Of all rows, each has so many neighbours where there are few.
+# Neighbours of a row as a share of all rows, where these are few.
 _NEIGHBOR_SHARE = 0.1
 
 ROWS, LEARNED, GRAPH = "rows", "learned", "graph"
@@ -123,7 +124,7 @@ def found_number(encoded, wanted, constraints, graph, rng, fit_task):
 
 
 def _learns(wanted, n_rows):
-    """Whether a space may be learned from so many different rows."""
+    """Whether a space may be learned from `n_rows` different rows."""
     learner = wanted.metric_learner
     if learner == "auto":
         return n_rows >= LEARNED_ROWS
@@ -234,7 +235,7 @@ def _climbed(judge, pairs, first, bounds):
 
 
 def _at_gaps(eigenvalues, least, most):
-    """The numbers where the eigenvalues rise most, and most for so large a number.
+    """The numbers where the eigenvalues rise most, and where so for their size.
 
     By Weyl's law the eigenvalues of something without clusters are a power of their
     number: their logarithms rise by a constant over k.

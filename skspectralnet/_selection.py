@@ -22,22 +22,23 @@ from skspectralnet._neighbor_graph import neighbor_affinity
 from skspectralnet._rows import standard_points
 from skspectralnet._spectral import EdgelessError
 
-# The graph of the criterion, and of `score`: neighbours of each of so many rows
+# The graph of the criterion, and of `score`: neighbours of a row, and the rows at most
 # (benchmarks/score.py).
 CRITERION_NEIGHBORS, CRITERION_ROWS = 10, 10_000
 # Rows of a graph whose eigenvectors are solved for, to compare without a training.
 SOLVED_ROWS = 4096
-# A difference of so many standard errors is none by chance.
+# A difference of this many standard errors is not by chance.
 CLEAR = 2.0
-# Of two clusterings that are the same.
+# Standard error of the difference between two clusterings that are the same.
 _ROUNDING = 1e-12
 # One edge in a thousand, and an eigenvalue three times as large as the one before it.
 _HARDLY, _GAP = 1e-3, 3.0
-# What no other clusters can gain for being of equal size.
+# Where so little modularity is missing to the highest that as many clusters can have,
+# others could only gain it by being of equal size.
 _ROOM = 0.01
 # Adjusted Rand index of clusters that are the same, but for a row in a hundred.
 _SAME = 0.98
-# Of neighbourhoods: that fewer rows are hard to divide tells nothing of them.
+# Neighbourhoods in a cluster: that one of fewer rows is hard to divide says nothing.
 _LEAST_NEIGHBORHOODS = 2
 
 ALL_EQUAL = "the encoder makes all rows equal"
