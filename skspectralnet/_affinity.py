@@ -8,14 +8,13 @@ import torch.nn.functional as F
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-# Rows nearer to each other than so many roundings of their length are copies.
+# Rows nearer to each other than this many roundings of their length are copies.
 _COPY_ROUNDINGS = 8
 # A weight that has vanished, and the largest island as a share of the largest part.
 VANISHED, _ISLAND = 1e-6, 0.05
 # Columns that are looked at as one in a first choice of the smallest entries.
 _FOLD = 8
-# Rows of a batch whose differences are there at once: so many entries, but not fewer
-# rows.
+# Differences of rows that are held at once: the entries, but at least this many rows.
 _PART_ENTRIES, _PART_ROWS = 2**19, 8
 # Columns of a batch that are multiplied at once.
 _PART_COLUMNS = 1024

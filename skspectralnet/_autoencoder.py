@@ -33,7 +33,7 @@ from skspectralnet._tensors import (
 from skspectralnet._training import count_held_out, gradients, train
 from skspectralnet._validation import StrOptions, above, at_least, share
 
-# The directions are counted on a sample of at most so many rows and entries.
+# The directions are counted on a sample of at most this many rows and entries.
 _SAMPLE_ROWS, _SAMPLE_ENTRIES = 2000, 2**22
 # Fewer held-out rows say too little; more cost more than they say.
 _MIN_HELD_OUT, _MAX_HELD_OUT = 50, 2000
@@ -384,7 +384,7 @@ def _train(network, rows, order, task, generator, trainer):
 
     def epoch_losses():
         for _ in range(task.n_steps):
-            # By no name: the next batch would be read beside it.
+            # A name would hold the batch while the next one is read.
             yield _denoising_loss(
                 network,
                 read_batch(rows, next(batches), device=task.device),

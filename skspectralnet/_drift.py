@@ -19,13 +19,13 @@ _MOST_LANDMARKS, _ROWS_PER_LANDMARK, _STEPS = 64, 10, 5
 # fewer where they are wide, so that a fit hardly costs more.
 _MOST_PLACED, _MOST_ENTRIES, _LEAST_PLACED = 2000, 2**20, 100
 _ONE_OUTSIDE_OF = 100
-# How often an unchanged stream is beyond the limit, and the rows that it is taken for
-# at most: it is larger than that of more rows, and hardly so.
+# How often an unchanged stream is beyond the limit. That of more rows than these is
+# hardly lower than theirs, which is taken.
 _FALSE_ALARMS, _COUNTED_ROWS = 0.001, 10_000
 # What rounding can add to a squared distance, as a share of the squared lengths.
 _ROUNDING = 1e-12
-# Entries, in units of the scale, whose squares are still numbers; larger ones count as
-# much.
+# Entries, in units of the scale, whose squares are still numbers; larger ones are
+# clipped.
 FARTHEST = 1e100
 
 

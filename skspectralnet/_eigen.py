@@ -10,7 +10,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 # Directions of the outputs with less than this share of the largest one's energy
 # are rounding, not functions that the network has learned.
 _RANK_TOLERANCE = 1e-10
-# Up to so many rows LAPACK is as fast as Lanczos, and never fails.
+# Up to this many rows LAPACK is as fast as Lanczos, and never fails.
 _DENSE_ROWS = 600
 # Lanczos: relative accuracy of the eigenvalues of I - L, and restarts before the
 # factorisation of a shifted Laplacian takes over (long paths and rings need it).

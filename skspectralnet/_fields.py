@@ -24,7 +24,7 @@ def told(value):
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype} of shape {value.shape}"
     kind = type(value).__name__
-    whole = isinstance(value, int)  # of which numpy and repr take so many digits
+    whole = isinstance(value, int)  # repr and numpy refuse one of very many digits
     if type(value) in (str, float, int, bool) and not (whole and abs(value) >= 10**40):
         text = repr(value)
         return f"{text if len(text) <= 40 else f'{text[:37]}...'} ({kind})"

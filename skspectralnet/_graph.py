@@ -10,20 +10,20 @@ from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array
 
-# algorithm="auto": exact neighbours up to so many rows (benchmarks/neighbors.py).
+# algorithm="auto": exact neighbours up to this many rows (benchmarks/neighbors.py).
 _EXACT_ROWS = 100_000
-# Cells of about so many rows, of more where there are very many: all centres are
+# Rows of a cell, about; more where there are very many rows, because all centres are
 # compared with each other.
 _CELL_ROWS, _CELL_SHARE = 125, 0.08  # the share of the root of all rows
 # A row is compared with those of the nearest cells, as many as hold this share of the
 # true neighbours of some rows. Those missed are the ones across the borders of cells:
 # a smaller share is faster and costs quality.
 _ENOUGH, _MOST_SEARCHED = 0.995, 256
-# k-means sees so many rows for each cell.
+# Rows that k-means sees for each cell.
 _ROWS_PER_CENTER = 50
 _RECALL_ROWS = 1000
-# Distances whose quotient is below this are equal; so many times the neighbours are
-# looked through for those as far as the last one.
+# Distances whose quotient is below this are equal. Those as far as the last neighbour
+# are looked for among this many times the neighbours.
 _TIED, _MOST_TIED = 1.0 + 1e-5, 8
 # A given graph: how far its directions may differ, of its largest weight, and what that
 # may be.

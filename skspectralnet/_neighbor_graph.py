@@ -32,10 +32,10 @@ from skspectralnet._tensors import (
     to_tensor,
 )
 
-# Up to so many rows the whole graph is solved for its eigenvectors; beyond, the
-# neighbour graph of so many random rows.
+# Up to this many rows the whole graph is solved for its eigenvectors; beyond, the
+# neighbour graph of as many random rows.
 _SOLVED_ROWS = 200_000
-# A callable affinity gets all rows at once, at most so many.
+# A callable affinity gets all rows at once, at most this many.
 _MOST_CALLABLE_ROWS = 20_000
 TOO_FEW_DISTINCT = (
     "The network's outputs are the same for all rows: X needs more distinct rows for "

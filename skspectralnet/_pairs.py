@@ -16,8 +16,8 @@ from skspectralnet._rows import Rows, center_and_scale, row_blocks, standardised
 
 # Rows whose neighbours say how far apart neighbours are.
 _SAMPLED_ROWS = 2000
-# init="spectral": eigenvectors of the neighbour graph of at most so many rows. Parts of
-# it with a smaller share of its rows say nothing about the others.
+# init="spectral": eigenvectors of the neighbour graph of at most this many rows. Parts
+# of it with a smaller share of its rows say nothing about the others.
 _MOST_ROWS, _LEAST_PART = 20_000, 0.01
 
 
@@ -76,7 +76,7 @@ def find_pairs(X, weights, n_neighbors, algorithm, constraints, rng):
 
 
 def anchor_draws(rows, multiplicities, rng):
-    """A function that draws so many of some rows, each as often as it occurs.
+    """A function of a size that draws as many of some rows, each as often as it occurs.
 
     Parameters
     ----------

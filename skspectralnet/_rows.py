@@ -13,8 +13,8 @@ _BLOCK_ROWS, _BLOCK_ENTRIES = 8192, 2**20
 # Of the rows that go through all stages at once: dense ones, and sparse ones, which may
 # become dense.
 _STAGES_ROWS, _STAGES_ENTRIES, _SPARSE_ENTRIES = 65_536, 2**25, 2**22
-# An outlier is so many times farther from the centre than that share of the rows; the
-# centre moves when outliers are left out, and more of them may be seen.
+# An outlier is _FAR times farther from the centre than the share _USUAL of the rows is.
+# The centre moves when outliers are left out, which may show others: passes at most.
 _FAR, _USUAL, _FAR_PASSES = 10.0, 0.9, 8
 
 

@@ -19,7 +19,7 @@ from skspectralnet._rows import dense_rows, in_memory, row_blocks
 from skspectralnet._selection import criterion_graph, some_rows
 
 # Rows of a cluster among which exemplars are spread out: the half nearest to its
-# centre, at most so many.
+# centre, at most this many.
 _MOST_CORE = 500
 # Numbers of clusters, and sizes, that are named.
 _MOST_NUMBERS, MOST_SIZES = 3, 10

@@ -81,7 +81,7 @@ class FitTask:
         return self._context.call_on_fit_task_end(**self._told, **fitted)
 
     def subtask(self, name, n_subtasks=0):
-        """A task of at most so many parts inside this one; it has not begun."""
+        """A task inside this one, of at most `n_subtasks` parts; it has not begun."""
         context = self._context.subcontext(task_name=name, max_subtasks=n_subtasks)
         task = FitTask(context, **self._told, interrupts=self.interrupts)
         task._held = self._held

@@ -171,7 +171,8 @@ class GaussianNoise:
     generator : torch.Generator
     """
 
-    # As large as so many batches, but at least and, beyond a batch, at most that.
+    # Numbers in the pool: of _BATCHES batches, but at least _LEAST, and at most _MOST
+    # beyond one batch.
     _BATCHES, _LEAST, _MOST = 4, 2**14, 2**20
     _USES = 64  # of a pool
     _STEP = 16  # between places: a line of a cache
@@ -224,8 +225,8 @@ def in_bfloat16(module, inputs):
     return outputs.to(inputs.dtype)
 
 
-# Of the rows of a block so many go through the layers at once, of at most so many
-# entries: what is between them stays in the caches (benchmarks/roofline.py).
+# Rows of a block that go through the layers at once, and the entries that they have at
+# most: what is between the layers stays in the caches (benchmarks/roofline.py).
 _CACHED_ROWS, _CACHED_ENTRIES = 1024, 2**20
 
 

@@ -124,7 +124,7 @@ def course_of(history):
 
 
 def warn_of_interrupt(stage, n_epochs):
-    """Warn that Ctrl-C ended the training of a stage after so many epochs."""
+    """Warn that Ctrl-C ended the training of a stage after `n_epochs` epochs."""
     warn(
         f"Training of the {stage} interrupted by user after {n_epochs} epochs: the "
         "best weights so far are used, and the fit goes on. Press Ctrl-C again within "

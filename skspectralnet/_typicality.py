@@ -6,8 +6,8 @@ import numpy as np
 
 from skspectralnet._drift import Landmarks
 
-# So many rows of the fit, and a part of them at most, lie within the reach of a
-# landmark: rows that lie alone have a landmark now and then (benchmarks/how_sure.py).
+# Rows of the fit within the reach of a landmark, at most one in _LARGEST_PART: with one
+# row, those that lie alone beside a landmark would be typical (benchmarks/how_sure.py).
 _NEIGHBORS, _LARGEST_PART = 20, 10
 # Two scores that differ by rounding, as a share.
 _ROUNDING = 1e-9

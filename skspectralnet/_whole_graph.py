@@ -47,8 +47,8 @@ _REGRESSION_ROWS = 512
 _RIDGE = 1e-6
 # Steps of an epoch: a power of the rows over a number, within bounds.
 _STEPS_POWER, _STEPS_SHARE, _LEAST_STEPS, _MOST_STEPS = 0.75, 30.0, 1, 80
-# Steps of an epoch of the spectral loss, and the edges that decide when it ends, of at
-# most so many entries.
+# Steps of an epoch of the spectral loss; the edges by which training ends, and the
+# entries of these at most.
 _EPOCH_STEPS, _MONITORED_EDGES, _MONITORED_ENTRIES = 25, 4096, 2**22
 # Polishing: epochs, and the learning rate as a share of the one given.
 _POLISH_EPOCHS, _POLISH_RATE = 10, 0.02
