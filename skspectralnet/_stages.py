@@ -139,7 +139,6 @@ class Told(NamedTuple):
     """What the spectral stage is told, each different row once."""
 
     rows: object  # numbers of the rows that have a part, or a slice
-    n_samples: int  # of these
     stages: Stages
     inputs: Rows
     points: Rows  # often `inputs`
@@ -237,11 +236,10 @@ def told_rows(encoded, wanted, constraints, rng, fit_task, *, every):
         distinct = distinct_rows(encoded.X[rows], groups_of(constraints))
     weights = of_weights(encoded.weights, None if every else encoded.directed)
     inputs, points = _standard(fitted, weights)
-    n_samples = len(inputs)
-    if 1 < len(distinct.first) < n_samples and not every:
+    if 1 < len(distinct.first) < len(inputs) and not every:
         inputs, points = only_distinct(distinct, inputs, points)
         constraints = of_distinct(constraints, *distinct)
-    return Told(rows, n_samples, fitted.stages, inputs, points, constraints)
+    return Told(rows, fitted.stages, inputs, points, constraints)
 
 
 def fit_learner(encoded, wanted, constraints, rng, fit_task):
