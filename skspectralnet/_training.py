@@ -239,8 +239,7 @@ class _Run:
             raise NonFiniteLossError
         self.policy.rate *= 0.5
         self._module.load_state_dict(self.best_weights)
-        decay = self._schedule.weight_decay
-        self.optimizer = _AdamW(self._module.parameters(), decay)
+        self.optimizer = _AdamW(self._module.parameters(), self._schedule.weight_decay)
 
     def state(self):
         """The state after an epoch: dicts, lists, numbers and tensors that stay."""
