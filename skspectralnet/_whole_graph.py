@@ -125,13 +125,10 @@ def fit(inputs, points, task, constraints, trainer, rng):
         graphs = build_graphs(inputs, points, task, constraints, rng)
     with trainer.stage("eigenvectors"):
         pairs = exact_pairs(graphs.solved, rng)
-    if task.init == "spectral":
-        found, history = _learn_pairs(graphs, pairs, generator, trainer)
-    else:
-        found, history = _learn_edges(graphs, pairs, generator, trainer)
+    learn = _learn_pairs if task.init == "spectral" else _learn_edges
+    found, history = learn(graphs, pairs, generator, trainer)
     _warn_of(found, pairs, task, trainer.fit_task)
-    mlp, ritz, largest_degree, error = found
-    return SpectralFit(mlp, ritz, largest_degree, history, graphs.n_neighbors, error)
+    return SpectralFit(*found[:3], history, graphs.n_neighbors, found.error)
 
 
 def beginning(fit, inputs, task, generator):
@@ -187,8 +184,7 @@ def fit_part(reader, mlp, trainer, rng):
         history = _train_edges(reader, mlp.float(), generator, trainer)
         with trainer.stage("alignment"):
             found = align_to_graph(reader, mlp, None)
-    n_neighbors, made = reader.task.n_neighbors, found[:3]
-    return SpectralFit(*made, history, n_neighbors, found.error)
+    return SpectralFit(*found[:3], history, reader.task.n_neighbors, found.error)
 
 
 def _learn_pairs(graphs, pairs, generator, trainer):
