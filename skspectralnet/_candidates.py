@@ -236,14 +236,13 @@ def _trial(candidate, given, rng, fit_task):
     size = Size(inputs.shape, components, learned, candidate.coarse, given.device)
     trainer = given.params._trainer(fit_task)
     whole = _learns_whole(candidate, given)
+    if whole:
+        init = "spectral" if candidate.whole else given.params.init
+        stage, task = _whole_graph, graph_task(given.params, size, graph, init)
+    else:
+        stage, task = _batch_graph, batch_task(given.params, size, fit_task)
     with gradients(given.device):
-        if whole:
-            init = "spectral" if candidate.whole else given.params.init
-            task = graph_task(given.params, size, graph, init)
-            fit = _whole_graph.fit(inputs, points, task, told.known, trainer, rng)
-        else:
-            task = batch_task(given.params, size, fit_task)
-            fit = _batch_graph.fit(inputs, points, task, told.known, trainer, rng)
+        fit = stage.fit(inputs, points, task, told.known, trainer, rng)
     learned_map = _learned_map(given, inputs, fit, fit_task)
     return Trial(told, fit, learned_map, task, whole)
 
