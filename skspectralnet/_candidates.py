@@ -24,7 +24,7 @@ from skspectralnet._selection import (
     CRITERION_ROWS,
     SOLVED_ROWS,
     Contest,
-    Neighbors,
+    OpenNeighbors,
     Ways,
     candidates_of,
     choose,
@@ -60,7 +60,7 @@ def _learns_whole(candidate, given):
 def open_neighbors(params, graph):
     """What of the graph is left to the candidates."""
     one_width = is_whole(params, graph) or params.n_neighbors is not None
-    return Neighbors(one_width, graph is None and params.neighbors_in == "auto")
+    return OpenNeighbors(one_width, graph is None and params.neighbors_in == "auto")
 
 
 def stage_names(whole):

@@ -56,7 +56,7 @@ class Candidate(NamedTuple):
     whole: bool = False
 
 
-class Neighbors(NamedTuple):
+class OpenNeighbors(NamedTuple):
     """What the parameters leave open of a graph."""
 
     one_width: bool  # whether all candidates have the same number of neighbours
@@ -74,7 +74,7 @@ def candidates_of(metric_learner, n_distinct, known, neighbors):
         Rows that differ.
     known : bool
         Whether labels or links are given.
-    neighbors : Neighbors
+    neighbors : OpenNeighbors
 
     Returns
     -------

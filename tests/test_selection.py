@@ -17,7 +17,7 @@ from skspectralnet._selection import (
     FINE,
     LEARNED,
     Contest,
-    Neighbors,
+    OpenNeighbors,
     Ways,
     candidates_of,
     choose,
@@ -26,7 +26,7 @@ from skspectralnet._selection import (
     well_knit,
 )
 
-OPEN = Neighbors(one_width=False, free=True)
+OPEN = OpenNeighbors(one_width=False, free=True)
 
 
 def ring(n_rows):
@@ -95,9 +95,9 @@ def test_the_error_is_that_of_other_samples(rng):
     ("metric_learner", "n_distinct", "known", "neighbors", "names"),
     [
         ("auto", 500, False, OPEN, [FINE, COARSE, ALL_ROWS, LEARNED]),
-        ("auto", 500, False, Neighbors(True, True), [FINE, ALL_ROWS, LEARNED]),
-        ("auto", 500, False, Neighbors(False, False), [FINE, COARSE, LEARNED]),
-        ("auto", 500, False, Neighbors(True, False), [FINE, LEARNED]),
+        ("auto", 500, False, OpenNeighbors(True, True), [FINE, ALL_ROWS, LEARNED]),
+        ("auto", 500, False, OpenNeighbors(False, False), [FINE, COARSE, LEARNED]),
+        ("auto", 500, False, OpenNeighbors(True, False), [FINE, LEARNED]),
         ("auto", 499, False, OPEN, [FINE]),
         ("auto", 20, True, OPEN, [LEARNED]),
         (None, 5000, False, OPEN, [FINE]),
