@@ -1,7 +1,6 @@
 """What an error about rows or a graph leaves out: where, what came, what to do."""
 
 import contextlib
-from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -34,16 +33,6 @@ _RESHAPE = (
     "Reshape your data: {0}.reshape(-1, 1) where it is a single column, "
     "{0}.reshape(1, -1) where it is a single row."
 )
-
-
-class Told(NamedTuple):
-    """What a message about some cells says."""
-
-    text: str  # of scikit-learn
-    name: str  # of the argument
-    cells: str  # what they are
-    to_do: str
-    first: int  # number of the first row
 
 
 @contextlib.contextmanager
@@ -139,22 +128,23 @@ def _of_cells(text, name, value, first):
     if "promoted" in text:  # a list of the types of all columns
         start = "The columns have no common type"
     if "contains NaN" in text:
-        return _placed(Told(start, name, "gaps", _FILL[name], first), value, _missing)
-    if "contains infinity" in text:
-        told = Told(start, name, "such values", _REPLACE[name], first)
-        return _placed(told, value, _infinite)
-    if not any(word in text for word in _CONVERSIONS):
+        cells, to_do, test = "gaps", _FILL[name], _missing
+    elif "contains infinity" in text:
+        cells, to_do, test = "such values", _REPLACE[name], _infinite
+    elif any(word in text for word in _CONVERSIONS):
+        cells, to_do, test = "cells that are no numbers", _ENCODE, _no_numbers
+    else:
         return None
-    if _shape(value)[1:] in ((), (1,)):
+    if test is _no_numbers and _shape(value)[1:] in ((), (1,)):
         some = np.asarray(value, dtype=object).ravel()[:1]
         if len(some) and isinstance(some[0], str):
             return f"{start}. {_TEXTS}"
-    told = Told(start, name, "cells that are no numbers", _ENCODE, first)
-    return _placed(told, value, _no_numbers)
+    where = _place(value, test, first)
+    return where and f"{start.rstrip('.')}: {name} has {cells} {where}. {to_do}"
 
 
-def _placed(told, value, test):
-    """The Told, the columns with a cell that a test finds; None where there is none."""
+def _place(value, test, first):
+    """The columns with a cell that a test finds, and its row; None where none is."""
     rows, columns = [], []
     for start, block in _blocks(value):
         found, of = _found(block, test)
@@ -169,10 +159,7 @@ def _placed(told, value, test):
         shown.append(f"{len(columns) - _MOST_NAMES} more")
     kind = "column" if len(columns) == 1 else "columns"
     listed = " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
-    where = f"in the {kind} {listed}, first in row {told.first + rows.min()}"
-    return (
-        f"{told.text.rstrip('.')}: {told.name} has {told.cells} {where}. {told.to_do}"
-    )
+    return f"in the {kind} {listed}, first in row {first + rows.min()}"
 
 
 def _blocks(value):
