@@ -113,13 +113,12 @@ def _declared(scope, alias, model, inputs, custom_parsers):
     rows = _floats(scope, model, inputs)
     stages, found = model._stages, rows
     if stages.encoder is not None:
-        given = {"encoder": stages.encoder}
-        found = _parsed(scope, given, found, custom_parsers)
+        found = _parsed(scope, "encoder", stages.encoder, found, custom_parsers)
     if stages.metric == "cosine":
         found = _declared_unit_rows(scope, found)
     if stages.metric_learner is not None and stages.network_input != "code":
-        given = {"metric_learner": stages.metric_learner}
-        found = _parsed(scope, given, found, custom_parsers)
+        learner = stages.metric_learner
+        found = _parsed(scope, "metric_learner", learner, found, custom_parsers)
     operator = scope.declare_local_operator(alias, model)
     operator.inputs.append(found)
     operator.inputs.append(rows)
@@ -144,9 +143,8 @@ def _floats(scope, model, inputs):
     return _declare_output(scope, operator, "rows", kind([None, None]))
 
 
-def _parsed(scope, given, rows, custom_parsers):
+def _parsed(scope, parameter, stage, rows, custom_parsers):
     """What a stage makes of its rows; an error that names it where that is unknown."""
-    ((parameter, stage),) = given.items()
     before = set(scope.operators)
     found = _parse_sklearn(scope, stage, [rows], custom_parsers=custom_parsers)
     for name in set(scope.operators) - before:
