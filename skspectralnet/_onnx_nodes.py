@@ -16,9 +16,6 @@ _TYPES = {
     np.dtype(np.float32): TensorProto.FLOAT,
     np.dtype(np.int64): TensorProto.INT64,
 }
-# The first version of ONNX in which the axes of a reduction are an input.
-_AXES_ARE_INPUT = {"ReduceSum": 13}
-_AXES_ARE_INPUT_ELSE = 18
 # Of t in :func:`_gelu`: the middle of the places of a polynomial of that degree, by
 # which no value is off by more than 3e-13.
 _TAIL_MIDDLE, _TAIL_DEGREE = 4.0, 20
@@ -64,8 +61,9 @@ class Nodes:
 
     def reduced(self, kind, x, axis=1, keepdims=1):
         """Reduce a tensor over one axis."""
-        newer = self._container.target_opset
-        if newer >= _AXES_ARE_INPUT.get(kind, _AXES_ARE_INPUT_ELSE):
+        # From this version of ONNX on the axes are an input.
+        first = 13 if kind == "ReduceSum" else 18
+        if self._container.target_opset >= first:
             return self.add(kind, x, np.array([axis]), keepdims=keepdims)
         return self.add(kind, x, axes=[axis], keepdims=keepdims)
 
