@@ -1,6 +1,6 @@
 """Whether new rows lie where those of the fit lay."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -92,8 +92,7 @@ class Landmarks:
         n_outside = max(1, (n_measured + 1) // _ONE_OUTSIDE_OF)
         found = cls(center, scale, points, 0.0, n_outside, n_measured)
         squares = np.sort(found._squares(measured)[0])
-        radius = float(np.sqrt(squares[n_measured - n_outside]))
-        return cls(center, scale, points, radius, n_outside, n_measured)
+        return replace(found, radius=float(np.sqrt(squares[n_measured - n_outside])))
 
     @property
     def expected(self):
