@@ -143,7 +143,8 @@ class NeighborPurityDisplay:
         n_neighbors = min(n_neighbors, len(distinct.first) - 1)
         if space == "embedding":
             rows = np.asarray(estimator.transform(X))
-        near = _neighbors(rows[chosen], distinct.first, n_neighbors, random_state)
+        points = standard_points(rows[chosen], AUTO_WIDTH)[distinct.first]
+        near = nearest_neighbors(points, n_neighbors, random_state=random_state).indices
         clusters, codes = np.unique(labels[chosen], return_inverse=True)
         same, sizes = _own_share(near, distinct.inverse, codes), np.bincount(codes)
         return cls(
@@ -194,12 +195,6 @@ def _different_rows(X):
     if len(distinct.first) == 1:
         raise ValueError("All rows are equal: none has a neighbour.")
     return distinct
-
-
-def _neighbors(X, some, n_neighbors, random_state):
-    """Numbers of the nearest of some rows to each, among them."""
-    points = standard_points(X, AUTO_WIDTH)[some]
-    return nearest_neighbors(points, n_neighbors, random_state=random_state).indices
 
 
 def _own_share(neighbors, inverse, codes):
