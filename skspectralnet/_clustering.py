@@ -31,7 +31,7 @@ from skspectralnet._findings import (
     typicality_of,
 )
 from skspectralnet._graph import modularity
-from skspectralnet._hierarchy import is_of, merged_model
+from skspectralnet._hierarchy import fine_parts, merged_model
 from skspectralnet._input import checked_weights, of_weights, validate_rows
 from skspectralnet._partitions import by_blocks
 from skspectralnet._plan import Components
@@ -49,15 +49,12 @@ _NO_WEIGHTS = (
 )
 
 
-def _assigns_by(model, kind, how):
-    """Whether the clusters of the fit are of a kind; before it, those asked for."""
-    if hasattr(model, "_assignment"):
-        return is_of(model._assignment, kind)
-    return model.assign_labels == how
-
-
 def _has_centers(model):
-    if not _assigns_by(model, Centers, "kmeans"):
+    """Whether the clusters of the fit, before it those asked for, have centres."""
+    has = model.assign_labels == "kmeans"
+    if hasattr(model, "_assignment"):
+        has = isinstance(fine_parts(model._assignment)[0], Centers)
+    if not has:
         raise AttributeError(
             "partial_fit moves centres: it needs a fit with assign_labels='kmeans'."
         )

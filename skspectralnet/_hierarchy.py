@@ -342,8 +342,3 @@ def _named(model, groups, sizes):
     names[others] = free[: len(others)]
     order = np.argsort(names)
     return np.argsort(order)[groups], names[order]
-
-
-def is_of(assignment, kind):
-    """Whether the clusters of a fit, merged or not, are of a kind."""
-    return isinstance(fine_parts(assignment)[0], kind)
