@@ -119,7 +119,7 @@ def nearest_in_batch(points, n_neighbors):
 
 
 def _parts(rows, n_columns=None):
-    """Views of some rows each, of a million entries; of another number of columns."""
+    """Views of a few rows each, by how many entries they have in `n_columns`."""
     n_columns = rows.shape[1] if n_columns is None else n_columns
     return rows.split(max(_PART_ENTRIES // n_columns, _PART_ROWS))
 

@@ -304,7 +304,7 @@ class BaseSpectralNet(RowTransformer):
         self.component_weights_ = found.map.diffusion.weights
 
     def _rows_to_learn_from(self, X, weights, constraints, graph, rng):
-        """Those with a weight, random ones where `subsample` asks; None for all."""
+        """Numbers of those with a weight, or of `subsample` of them; None: all."""
         size, n_samples = self.subsample, X.shape[0]
         rows = np.arange(n_samples) if weights is None else np.flatnonzero(weights)
         if graph is not None or size is None or size >= len(rows):

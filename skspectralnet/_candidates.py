@@ -58,13 +58,13 @@ def _learns_whole(candidate, given):
 
 
 def open_neighbors(params, graph):
-    """What of the graph is left to the candidates."""
+    """What of the neighbours the parameters leave to the candidates."""
     one_width = is_whole(params, graph) or params.n_neighbors is not None
     return OpenNeighbors(one_width, graph is None and params.neighbors_in == "auto")
 
 
 def stage_names(whole):
-    """Those of the stages of a fit but for candidates that may come to nothing."""
+    """Names of the stages of a fit, without those of candidates that are not taken."""
     return _GRAPH_STAGES if whole else _BATCH_STAGES
 
 
@@ -99,7 +99,7 @@ class Trial(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """A candidate, and what is left when it is taken."""
+    """A fitted candidate, and what the fit goes on with if it is taken."""
 
     trial: Trial
     rng: object  # the RandomState after it
@@ -279,7 +279,7 @@ def _learned_map(given, inputs, fit, fit_task):
 
 
 def signed(X, stages, learned_map, device, rows):
-    """The embedding of validated rows; its signs, and those of the map, are settled.
+    """The embedding of validated rows, after fixing its signs and those of the map.
 
     By some of the rows, numbers or a slice: those that have a weight.
     """

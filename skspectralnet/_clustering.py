@@ -62,7 +62,7 @@ def _has_centers(model):
 
 
 def _has_probabilities(model):
-    """After a fit that found how sharp they are: another has no probabilities."""
+    """Whether the fit found how sharp they are: without that there are none."""
     check_is_fitted(model)
     if model._sharpness is None:
         raise AttributeError(

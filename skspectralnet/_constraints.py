@@ -316,7 +316,7 @@ def _given_and_unknown(partial_labels):
 
 
 def _is_missing(value):
-    """Whether it is None, NaN or pandas.NA: this one has to do without pandas."""
+    """Whether it is None, NaN or pandas.NA; pandas may not be installed."""
     if isinstance(value, Real):
         return bool(value != value)
     return value is None or type(value).__name__ == "NAType"

@@ -62,7 +62,7 @@ def distinct_rows(X, kinds=None):
 
 
 def order_by_value(X):
-    """Rows in an order that depends on their entries alone, equal ones in a row.
+    """Rows in an order that depends on their entries alone, equal ones side by side.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _row_sums(X, odd):
 
 
 def _scrambled(values):
-    """64 bits of each number that depend on all of its own; 0 of zero."""
+    """64 bits for each number that depend on all of its bits; 0 for 0."""
     bits = (values.astype(np.float64) + 0.0).view(np.uint64)  # no -0.0
     for shift, factor in ((32, 0x9E3779B97F4A7C15), (29, 0xBF58476D1CE4E5B9)):
         bits = (bits ^ (bits >> np.uint64(shift))) * np.uint64(factor)

@@ -79,7 +79,7 @@ class RowTransformer(
     )
 
     def __new__(cls, *args, **kwargs):
-        """Say what a parameter of another package is called here."""
+        """Say in an error what a parameter of another package is called here."""
         for name in kwargs:
             hint = hint_of_name(name)
             if hint is None or takes_any_name(cls.__init__):
@@ -100,7 +100,7 @@ class RowTransformer(
         )
 
     def set_params(self, **params):
-        """Set parameters, those of an estimator that is one as ``name__parameter``.
+        """Set parameters, and as ``name__parameter`` those of an estimator among them.
 
         Parameters
         ----------

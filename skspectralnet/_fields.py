@@ -238,7 +238,7 @@ class Maybe:
 
 
 class Curve:
-    """A list of floats, stored as an array: of a list a file has a page each."""
+    """A list of floats, stored as an array: in a file a list has a page for each."""
 
     def pack(self, value):
         if isinstance(value, list) and all(type(v) is float for v in value):
@@ -264,7 +264,7 @@ class Output(_Plain):
 
 
 def entries_of(value, names, where, optional=()):
-    """A dict with just these names."""
+    """The value, which must be a dict with these names, but for optional ones."""
     if not isinstance(value, dict):
         expect(value, where, f"a dict with {', '.join(names)}")
     unknown = [name for name in value if name not in names]

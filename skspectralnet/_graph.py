@@ -167,7 +167,7 @@ def _others(finder, asked, rows, others, n_asked):
 
 
 def _some_of_tied(distances, found, rows, n_neighbors):
-    """The nearest, of those as far as the last one by a number of the pair."""
+    """The nearest; of those as far as the last one, by a number of the pair."""
     last = distances[:, [n_neighbors - 1]]
     lots = _lots(found, rows[:, None])
     place = np.where(distances * _TIED < last, -1.0, lots)

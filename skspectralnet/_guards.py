@@ -132,7 +132,10 @@ def simpler_notice(graph, labels, points):
 
 
 def _deciding_columns(graph, columns):
-    """Numbers of columns of two values in which neighbours are equal; others exist."""
+    """Numbers of the columns of two values in which neighbours are equal.
+
+    Empty where all columns have two values, as none of them decides then.
+    """
     columns = _dense(columns)
     if columns is None:
         return []

@@ -163,7 +163,7 @@ def added_up(part, group):
 
 
 def least_of_all(value, group):
-    """The least of the numbers of all ranks, of the type of this rank's."""
+    """The least of the numbers of all ranks, in the type of that of this rank."""
     least = torch.tensor(float(value), dtype=torch.float64)
     distributed.all_reduce(least, op=distributed.ReduceOp.MIN, group=group)
     return type(value)(least)

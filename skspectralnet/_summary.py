@@ -526,8 +526,7 @@ def _deviations(variances):
 
 
 def numbers_of(model):
-    """The best numbers of clusters: those that were compared, or as the learned
-    eigenvalues say."""
+    """The best numbers of clusters, by their support or by the learned eigenvalues."""
     found = getattr(model, "n_clusters_support_", None)
     if found is None:
         numbers, values = eigengaps(model.eigenvalues_, MOST_CLUSTERS)

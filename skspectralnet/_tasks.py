@@ -108,7 +108,7 @@ class FitTask:
 
     @contextlib.contextmanager
     def stage(self, name, n_epochs=0, *, fits=None):
-        """A subtask around some lines, which ends where they do not raise.
+        """A subtask around some lines, which ends if they do not raise.
 
         Parameters
         ----------
@@ -142,7 +142,7 @@ class FitTask:
 
     @contextlib.contextmanager
     def _counting_in(self, fits):
-        """Count the Ctrl-C of this fit in an estimator, too, and what it is made of."""
+        """Count the Ctrl-C of this fit in an estimator and in its parts as well."""
         parts = [fits]
         if hasattr(fits, "get_params"):
             parts += fits.get_params(deep=True).values()
@@ -178,7 +178,7 @@ class Epochs:
         self.kept = kept
 
     def untold(self):
-        """Epochs that are steps of the same bar, of which nobody else is told."""
+        """Epochs that are steps of the same bar, but of which no callback is told."""
         return Epochs(None, self._progress)
 
     def kept_state(self):
@@ -191,7 +191,7 @@ class Epochs:
             self.kept.keep(state)
 
     def begin(self):
-        """Begin an epoch, unless one is running: it is then made once more."""
+        """Begin an epoch, unless one is running: that one is then made again."""
         if self._running is None and self._fit_task is not None:
             self._running = self._fit_task.subtask("epoch")
             self._running.begin()

@@ -43,7 +43,7 @@ class Trainer(NamedTuple):
         return self._replace(schedule=schedule)
 
     def hooks(self, progress=None):
-        """What :func:`~skspectralnet._training.train` is called with besides."""
+        """Further arguments of :func:`~skspectralnet._training.train`."""
         epochs = Epochs(self.fit_task, progress, self.kept)
         return {"interrupts": self.fit_task.interrupts, "epochs": epochs}
 

@@ -242,7 +242,7 @@ class _Run:
         self.optimizer = _AdamW(self._module.parameters(), self._schedule.weight_decay)
 
     def state(self):
-        """The state after an epoch: dicts, lists, numbers and tensors that stay."""
+        """The state after an epoch: dicts, lists, numbers and copies of tensors."""
         progress = {n: v for n, v in vars(self.policy).items() if n != "schedule"}
         return {
             "weights": _weights(self._module),
@@ -254,7 +254,7 @@ class _Run:
         }
 
     def go_on_from(self, state):
-        """Be where a training of the same module was; None: at the beginning."""
+        """Go on from the state of such a training; None: from the beginning."""
         if state is None:
             return
         self._module.load_state_dict(state["weights"])
@@ -321,7 +321,7 @@ class _AdamW:
         return copy.deepcopy(self._state)
 
     def go_on_from(self, state):
-        """Be where an optimizer of the same parameters was."""
+        """Go on from the state of an optimizer of the same parameters."""
         for name, values in state.items():
             for own, value in zip(self._state[name], values, strict=True):
                 own.copy_(value)
@@ -397,6 +397,6 @@ def _weights(module):
 
 
 def _copy_weights(module, weights):
-    """Write the weights of a module over a dict of others: no third set of them."""
+    """Write the weights of a module over others: a third set would take memory."""
     for name, value in module.state_dict().items():
         weights[name].copy_(value)

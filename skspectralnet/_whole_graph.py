@@ -230,7 +230,7 @@ def _train_edges(reader, mlp, generator, trainer):
 
 
 def _polish(reader, mlp, pairs, generator, trainer):
-    """The Polished of a stage of the fit."""
+    """Polish a network as a stage of the fit; the Polished."""
     with trainer.stage("alignment", _POLISH_EPOCHS) as stage:
         hooks = {"generator": generator, **stage.hooks()}
         return polished(reader, mlp, pairs, trainer.schedule, **hooks)
@@ -297,7 +297,7 @@ def new_network(reader, n_outputs, generator):
 
 
 def _placed(inputs, nodes, task, n_outputs, generator):
-    """The same at some rows of the inputs, which are numbered."""
+    """The same, placed at the rows of the inputs with the numbers `nodes`."""
     hidden = task.hidden_layer_sizes
     if hidden is None:
         hidden = graph_layers(*inputs.shape)

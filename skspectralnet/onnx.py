@@ -178,7 +178,7 @@ def _declare_output(scope, operator, name, kind):
 
 
 def _float_kind(operator):
-    """Of what is made of the rows: float32 of float32 ones, else float64."""
+    """The type of what is made of the rows: float32 for float32 ones, else float64."""
     rows = operator.inputs[-1].type
     return FloatTensorType if isinstance(rows, FloatTensorType) else DoubleTensorType
 
