@@ -175,10 +175,9 @@ class Summary:
             dict(zip(of_clusters, values, strict=True))
             for values in zip(*of_clusters.values(), strict=True)
         ]
-        agreement = None
-        if self.agreement is not None:
-            agreement = self.agreement._asdict()
-            agreement["scores"] = self.agreement.scores.tolist()
+        agreement = self.agreement
+        if agreement is not None:
+            agreement = {**agreement._asdict(), "scores": agreement.scores.tolist()}
         return {
             "n_samples": self.n_samples,
             "clusters": clusters,
