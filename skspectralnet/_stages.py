@@ -57,14 +57,14 @@ class Stages(NamedTuple):
     network_input: str
 
     def given(self, X):
-        """Validated rows as distances between them would be, were no stage fitted."""
+        """Rows as distances between them are taken where no stage is fitted."""
         return _unit_rows(X) if self.metric == "cosine" else X
 
     def codes(self, X):
         """What the metric learner sees of validated rows."""
         if self.encoder is not None:
             X = _transformed(self.encoder, _floats(X), "encoder")
-        return _unit_rows(X) if self.metric == "cosine" else X
+        return self.given(X)
 
     def directed(self, codes):
         """Numbers of the codes between which the metric is defined, ascending.
