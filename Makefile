@@ -151,6 +151,7 @@ bench-quality: $(READY) ## named data sets and variants, peers after bench-env; 
 	$(RUN) benchmarks/quality.py $(PEER) --second
 	$(RUN) benchmarks/quality.py $(PEER) --held-out
 	$(if $(PEER),$(RUN) benchmarks/mnist_peer.py $(PEER))
+	$(RUN) benchmarks/regret.py
 	$(RUN) benchmarks/siamese.py
 	$(RUN) benchmarks/fidelity.py $(PEER)
 	$(RUN) benchmarks/peers.py $(PEER)

@@ -25,7 +25,7 @@ NAMES = (
     *("eigensolvers", "fidelity"),
     *("files", "footprint", "how_sure", "merge", "mnist", "mnist_peer", "more_shapes"),
     *("mutation", "neighbors", "neighbors_large", "orthonorm", "peers", "promises"),
-    *("quality", "roofline"),
+    *("quality", "regret", "roofline"),
     *("scale", "score", "shapes", "siamese", "small", "speed", "supervised"),
 )
 STYLE = {"svg.hashsalt": "skspectralnet", "font.size": 12, "axes.grid": True}

@@ -521,3 +521,28 @@ def test_other_packages_are_run_in_their_own_process(module, tmp_path, monkeypat
     found = module("fidelity").run_peer(sys.executable, "spectralnet", X, 0)
     assert np.shape(found["embedding"]) == (30, 10)
     assert found["eigenvalues"] is None
+
+
+def test_regret_by_hand(module):
+    regret = module("regret")
+
+    def runs(data, default, **aris):
+        taken = [(default, aris.pop(default))]
+        of = {"data": data, "seed": 0}
+        names = {"fine": "plain, fine", "coarse": "plain, coarse", "learned": "learned"}
+        made = [
+            of | {"method": "default", "taken": names[n], "ari": a} for n, a in taken
+        ]
+        for name, ari in aris.items():
+            made.append(of | {"method": names[name], "taken": names[name], "ari": ari})
+        return made
+
+    record = runs("usps", "learned", fine=0.5, coarse=0.6, learned=0.9)
+    record += runs("moons", "coarse", fine=1.0, coarse=0.8, learned=0.1)
+    record += runs("digits", "learned", fine=0.5, learned=0.9)  # not complete
+    found = regret.fits_of(record)
+    assert list(found) == ["usps", "moons"]
+    assert found["moons"][0][0] == "plain, coarse"
+    text = regret.tables({"runs": record})["regret"]
+    assert "The mean regret is 0.100." in text
+    assert "+0.350 in the mean and +0.000 where it is worst" in text
