@@ -410,6 +410,8 @@ def _spread(points, n_points):
     -------
     list of int
     """
+    # In units in which squares are numbers; a power of two changes no digit.
+    points = points * 2.0 ** -np.frexp(abs(points).max())[1]
     chosen = [0]
     nearest = euclidean_distances(points, points[[0]]).ravel()
     while len(chosen) < min(n_points, points.shape[0]) and nearest.max() > 0:
