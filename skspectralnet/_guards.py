@@ -6,7 +6,8 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import KMeans
 
 from skspectralnet._assignment import named_like
-from skspectralnet._selection import CLEAR, lead, well_knit
+from skspectralnet._graph import cut_share
+from skspectralnet._selection import CLEAR, HARDLY, lead, well_knit
 
 # More pieces for each cluster than this are far too many.
 _FAR_MORE = 1.5
@@ -101,7 +102,8 @@ def simpler_notice(graph, labels, points):
 
     As well: its modularity is not lower by more than two standard errors of the
     difference. No notice where each of the other clusters costs more to divide than to
-    leave: modularity is higher for clusters of equal size.
+    leave, or where they alone cut hardly an edge: modularity is higher for clusters of
+    equal size.
 
     Parameters
     ----------
@@ -121,7 +123,10 @@ def simpler_notice(graph, labels, points):
     simple = KMeans(n_clusters, n_init=_STARTS, random_state=rng).fit_predict(points)
     ahead, error = lead(graph, simple, labels)
     same = np.mean(named_like(simple, labels) == labels)
-    if ahead < -CLEAR * error or same >= _SAME_SHARE or well_knit(graph, labels):
+    if ahead < -CLEAR * error or same >= _SAME_SHARE:
+        return None
+    uncut = cut_share(graph, labels) <= HARDLY < cut_share(graph, simple)
+    if uncut or well_knit(graph, labels):
         return None
     return (
         "k-means on the same rows cuts their neighbour graph as well, in clusters of "

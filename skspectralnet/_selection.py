@@ -32,7 +32,7 @@ CLEAR = 2.0
 # Standard error of the difference between two clusterings that are the same.
 _ROUNDING = 1e-12
 # One edge in a thousand, and an eigenvalue three times as large as the one before it.
-_HARDLY, _GAP = 1e-3, 3.0
+HARDLY, _GAP = 1e-3, 3.0
 # Where so little modularity is missing to the highest that as many clusters can have,
 # others could only gain it by being of equal size.
 _ROOM = 0.01
@@ -234,7 +234,7 @@ class Contest:
         return n_clusters > 1 and (nearly or room <= chance)
 
     def _cuts_hardly(self):
-        return cut_share(self._graph, self.labels) <= _HARDLY
+        return cut_share(self._graph, self.labels) <= HARDLY
 
     @property
     def settled(self):

@@ -111,6 +111,13 @@ def test_other_clusters_that_cut_as_well_are_told_of(global_random_seed):
     blobs, y = make_blobs(1000, 3, centers=3, random_state=rng)
     graph, rows, _ = criterion_graph(blobs)
     assert simpler_notice(graph, y[rows], blobs[rows]) is None  # the same
+    sizes = [2000, 15, 15]  # ones so small are not known to be well knit
+    near = [[0, 0, 0], [7, 0, 0], [0, 7, 0]]
+    few, small = make_blobs(
+        sizes, centers=near, cluster_std=[1.0, 0.1, 0.1], random_state=rng
+    )
+    few_graph, places, _ = criterion_graph(few)
+    assert simpler_notice(few_graph, small[places], few[places]) is None  # uncut
     mixed = rng.permutation(y[rows])
     notice = simpler_notice(graph, mixed, blobs[rows])
     assert "k-means on the same rows cuts their neighbour graph as well" in notice
