@@ -406,7 +406,7 @@ def test_rows_without_any_edge_left():
 def test_an_edge_counts_as_often_as_its_ends(rng):
     # Rows 0 and 1 stand for 1 and 3 rows: the edge between them counts (1 + 3) / 2.
     affinity = batch_affinity(line(0, 1, 3, 7), "nearest_neighbors", n_neighbors=1)
-    W, many = full(affinity), np.array([1.0, 3.0, 2.0, 2.0])
+    W, many = np.asarray(full(affinity)), np.array([1.0, 3.0, 2.0, 2.0])
     repeated = repeated_affinity(affinity, many)
     assert_allclose(full(repeated), W * (many + many[:, None]) / 2)
     assert_allclose(repeated.degrees, full(repeated).sum(axis=1))
