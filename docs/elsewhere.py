@@ -40,6 +40,7 @@ PACKAGES = {
             "sklearn.preprocessing.FunctionTransformer",
             "sklearn.preprocessing.LabelEncoder",
             "sklearn.preprocessing.OneHotEncoder",
+            "sklearn.preprocessing.PowerTransformer",
             "sklearn.preprocessing.StandardScaler",
             *("sklearn.semi_supervised", "sklearn.set_config"),
             "sklearn.utils.metadata_routing.MetadataRequest",
