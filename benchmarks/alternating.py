@@ -7,14 +7,12 @@ Labels only score. Each run is in ``results/alternating.json`` when it ends: the
 command goes on after an interruption.
 """
 
-import argparse
 import sys
 import warnings
-from pathlib import Path
 
 import rst
 from data import SHAPES, load, shape
-from report import RESULTS, Book, go_through, scores, spread
+from report import Book, data_and_seeds, go_through, scores, spread
 from sklearn.exceptions import ConvergenceWarning
 
 from skspectralnet import SpectralNetClustering
@@ -59,14 +57,7 @@ def tables(record):
 
 
 def main(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--data", nargs="+", default=list(DATA), choices=list(DATA))
-    add("--seeds", type=int, default=3, help="0 to N - 1; 3 unless given")
-    add("--results", type=Path, default=RESULTS / "alternating.json")
-    options = parser.parse_args(arguments)
+    options = data_and_seeds(arguments, __doc__, DATA, "alternating")
     wanted = [
         (name, mode, seed)
         for name in options.data

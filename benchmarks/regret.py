@@ -9,16 +9,14 @@ taken. Labels only score. Each run is in ``results/regret.json`` when it ends: t
 command goes on after an interruption.
 """
 
-import argparse
 import sys
 import warnings
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import rst
 from data import DEVELOPMENT, SECOND, named
-from report import RESULTS, Book, go_through, scores
+from report import Book, data_and_seeds, go_through, scores
 
 from skspectralnet import SpectralNetClustering, _candidates
 from skspectralnet._selection import LEARNED_ROWS, OpenNeighbors, candidates_of
@@ -79,14 +77,7 @@ def tables(record):
 
 
 def main(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--data", nargs="+", default=list(DATA), choices=list(DATA))
-    add("--seeds", type=int, default=3, help="0 to N - 1; 3 unless given")
-    add("--results", type=Path, default=RESULTS / "regret.json")
-    options = parser.parse_args(arguments)
+    options = data_and_seeds(arguments, __doc__, DATA, "regret")
     book = Book(options.results, ("data", "method", "seed"))
     order = [DEFAULT, *CANDIDATES]
 

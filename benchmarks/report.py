@@ -1,5 +1,6 @@
 """What every benchmark does with its measurements: time them, summarise, write JSON."""
 
+import argparse
 import hashlib
 import json
 import os
@@ -109,6 +110,34 @@ class Book:
         part = self.path.with_suffix(".part")
         part.write_text(text)
         part.replace(self.path)
+
+
+def data_and_seeds(arguments, about, data, name):
+    """Options of a benchmark that goes through data sets and three seeds.
+
+    Parameters
+    ----------
+    arguments : list of str
+    about : str
+        What ``--help`` says.
+    data : iterable of str
+        All data sets.
+    name : str
+        Of the file of results.
+
+    Returns
+    -------
+    Namespace
+        With `data`, `seeds` and `results`.
+    """
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data", nargs="+", default=list(data), choices=list(data))
+    add("--seeds", type=int, default=3, help="0 to N - 1; 3 unless given")
+    add("--results", type=Path, default=RESULTS / f"{name}.json")
+    return parser.parse_args(arguments)
 
 
 def go_through(book, command, wanted, measure, *, order=None):

@@ -185,9 +185,9 @@ def _solved(contest, given, plain):
             given.components,
             contest.multiplicities,
         )
-        # The graph of all rows, where it is not sure, does not make others less sure.
-        doubted = candidate.whole and not contest.alone(candidate, labels).settled
-        if not (doubted and contest.settled):
+        # Where others are sure and the graph of all rows is not, it has no say.
+        doubted = candidate.whole and contest.settled
+        if not doubted or contest.alone(candidate, labels).settled:
             contest.add(candidate, labels, gap=gap)
     return contest
 

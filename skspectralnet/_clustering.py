@@ -193,9 +193,10 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
           the whole graph;
         - ``"batch"``: neighbours inside each random mini-batch, as in [1]_: a coarser
           graph whose cost grows with the batch alone;
-        - ``"auto"``: batches; and where ``metric_learner="auto"`` finds that exact
-          eigenvectors tell the clusters apart beyond doubt and a map learned in
-          batches does not, the graph of all rows, with ``init="spectral"``.
+        - ``"auto"``: batches, or the graph of all rows, with ``init="spectral"``,
+          where ``metric_learner="auto"`` finds that its clusters cut the neighbour
+          graph clearly better, or that exact eigenvectors tell the clusters apart
+          beyond doubt and a map learned in batches does not.
 
         In all, rows that are equal count once.
     laplacian : {"random_walk", "symmetric", "unnormalized"}, default="random_walk"

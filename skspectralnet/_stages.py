@@ -166,11 +166,9 @@ def metric_for(X, metric, encoder):
     """
     if metric != "auto":
         return metric
-    auto = isinstance(encoder, str) and encoder == "auto"
-    if not (auto and sparse.issparse(X) and X.shape[1] > AUTO_WIDTH):
+    if encoder != "auto" or not sparse.issparse(X) or X.shape[1] <= AUTO_WIDTH:
         return "euclidean"
-    lengths = [_lengths(in_memory(X, block)) for block in row_blocks(X.shape)]
-    lengths = np.concatenate(lengths)
+    lengths = _lengths(X)
     lengths = lengths[lengths > 0.0]
     longest = lengths.max(initial=0.0)
     same = 0.0 < longest < np.inf and longest - lengths.min() <= _SAME_LENGTH * longest
@@ -340,9 +338,10 @@ def _floats(X):
 
 def _lengths(X):
     """Lengths of sparse rows, (n_rows,); infinite where a square is beyond floats."""
-    X = X.astype(np.float64)
     with np.errstate(over="ignore"):
-        return np.sqrt(np.asarray(X.multiply(X).sum(axis=1))).ravel()
+        squares = np.square(X.data, dtype=np.float64)
+        parts = squares, X.indices, X.indptr
+        return np.sqrt(sparse.csr_array(parts, shape=X.shape).sum(axis=1))
 
 
 def _unit_rows(X):
