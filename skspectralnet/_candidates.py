@@ -187,7 +187,7 @@ def _solved(contest, given, plain):
         )
         # Where others are sure and the graph of all rows is not, it has no say.
         doubted = candidate.whole and contest.settled
-        if not doubted or contest.alone(candidate, labels).settled:
+        if not doubted or contest.sure_alone(candidate, labels, gap):
             contest.add(candidate, labels, gap=gap)
     return contest
 

@@ -6,8 +6,9 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import KMeans
 
 from skspectralnet._assignment import named_like
+from skspectralnet._divisions import well_knit
 from skspectralnet._graph import cut_share
-from skspectralnet._selection import CLEAR, HARDLY, lead, well_knit
+from skspectralnet._selection import CLEAR, HARDLY, LEAST_KNIT, lead
 
 # More pieces for each cluster than this are far too many.
 _FAR_MORE = 1.5
@@ -126,7 +127,7 @@ def simpler_notice(graph, labels, points):
     if ahead < -CLEAR * error or same >= _SAME_SHARE:
         return None
     uncut = cut_share(graph, labels) <= HARDLY < cut_share(graph, simple)
-    if uncut or well_knit(graph, labels):
+    if uncut or well_knit(graph, labels, LEAST_KNIT):
         return None
     return (
         "k-means on the same rows cuts their neighbour graph as well, in clusters of "

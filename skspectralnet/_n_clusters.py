@@ -4,7 +4,6 @@ import copy
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from skspectralnet._constraints import of_rows
@@ -15,6 +14,7 @@ from skspectralnet._defaults import (
     MOST_CLUSTERS,
     components_of,
 )
+from skspectralnet._divisions import LEAST_PIECE, dividing_costs, least_side
 from skspectralnet._eigen import eigengaps, graph_eigenpairs
 from skspectralnet._input import of_weights
 from skspectralnet._selection import (
@@ -32,11 +32,9 @@ _CLEAR, _EVEN = 3.0, 0.5
 # The search begins with the _FIRST best numbers of clusters by each of two rankings of
 # the gaps. Then those beside the _AROUND best are looked at, until none of them is new.
 _FIRST, _AROUND = 5, 3
-# A cluster is divided if it has at least _LEAST_PIECE rows, and _PIECE_NEIGHBORS times
-# the neighbours of a row: in a smaller one nearly all rows are linked, which tells
-# nothing of its shape. Each of its sides has at least _LEAST_SIDE rows, or a quarter of
-# it: fewer are some rows at its rim.
-_PIECE_NEIGHBORS, _LEAST_PIECE, _LEAST_SIDE = 1.5, 6, 20
+# A cluster is divided if it has at least so many times the neighbours of a row: in a
+# smaller one nearly all rows are linked, which tells nothing of its shape.
+_PIECE_NEIGHBORS = 1.5
 # Neighbours of a row as a share of all rows, where these are few.
 _NEIGHBOR_SHARE = 0.1
 
@@ -170,7 +168,7 @@ def cluster_support(graph, least, space):
         that is not higher by three standard errors.
     """
     n_rows = 1 if graph is None else graph.shape[0]
-    most = min(MOST_CLUSTERS, n_rows // _LEAST_PIECE)
+    most = min(MOST_CLUSTERS, n_rows // LEAST_PIECE)
     if n_rows > LARGE_GRAPH:
         most = min(most, LARGE_GRAPH_CLUSTERS)
     if most <= least:
@@ -187,11 +185,7 @@ def cluster_support(graph, least, space):
 def _n_pieces(graph):
     """Pieces of the graph that are not some rows at the rim of another."""
     sizes = np.bincount(connected_components(graph, directed=False)[1])
-    return np.count_nonzero(sizes >= _least_side(graph.shape[0]))
-
-
-def _least_side(n_nodes):
-    return min(_LEAST_SIDE, n_nodes // 4)
+    return np.count_nonzero(sizes >= least_side(graph.shape[0]))
 
 
 def _ranked(parts, base, space):
@@ -253,7 +247,7 @@ class _Judge:
     def __init__(self, graph):
         self._graph, self._divided = graph, {}
         self._edges, self._weight = graph.tocoo(), float(graph.sum()) / 2.0
-        self._least = max(_LEAST_PIECE, _PIECE_NEIGHBORS * graph.nnz / graph.shape[0])
+        self._least = max(LEAST_PIECE, _PIECE_NEIGHBORS * graph.nnz / graph.shape[0])
 
     def parts(self, labels):
         """What each node has of the support, (n_nodes,)."""
@@ -270,49 +264,3 @@ class _Judge:
                 self._divided[key] = dividing_costs(piece, self._least)
             parts[members] += self._divided[key]
         return parts / self._weight
-
-
-def dividing_costs(graph, least_piece=_LEAST_PIECE):
-    """What each node has of the cost of the cheapest cut in two.
-
-    Half of the weight of its edges across the cut that is cheapest along the second
-    eigenvector, over :math:`4 p (1 - p)` with p the share of one side.
-
-    Parameters
-    ----------
-    graph : CSR array of shape (n_nodes, n_nodes), symmetric
-    least_piece : float
-        Nodes.
-
-    Returns
-    -------
-    ndarray of shape (n_nodes,)
-        Zeros where the graph is in pieces, or has fewer nodes than `least_piece`.
-    """
-    n_nodes = graph.shape[0]
-    costs, least = np.zeros(n_nodes), _least_side(n_nodes)
-    if n_nodes < least_piece:
-        return costs
-    members = connected_components(graph, directed=False)[1]
-    kept = np.flatnonzero(members == np.bincount(members).argmax())
-    if n_nodes - len(kept) >= least or len(kept) < least_piece:
-        return costs
-    graph = sparse.csr_array(graph[kept][:, kept])
-    same = np.random.RandomState(0)
-    second = graph_eigenpairs(graph, 2, "random_walk", same).vectors[:, 1]
-    order = np.argsort(second, kind="stable")
-    places = np.empty(len(order), dtype=np.int64)
-    places[order] = np.arange(len(order))
-    edges = graph.tocoo()
-    ends = places[edges.coords[0]], places[edges.coords[1]]
-    # The weight between the nodes before each place and those after it.
-    starting = np.bincount(ends[0], edges.data * np.sign(ends[1] - ends[0]))
-    cuts = np.cumsum(starting)[least - 1 : len(order) - least]
-    degrees = np.cumsum(graph.sum(axis=1)[order])
-    shares = (degrees / degrees[-1])[least - 1 : len(order) - least]
-    scale = 1.0 / (4.0 * shares * (1.0 - shares))
-    cheapest = int(np.argmin(cuts * scale))
-    across = (ends[0] < cheapest + least) != (ends[1] < cheapest + least)
-    halves = 0.5 * edges.data[across] * scale[cheapest]
-    costs[kept] = np.bincount(edges.coords[0][across], halves, minlength=len(kept))
-    return costs

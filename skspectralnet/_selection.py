@@ -10,6 +10,7 @@ from skspectralnet._alignment import diffusion
 from skspectralnet._assignment import quick_clusters
 from skspectralnet._defaults import AUTO_WIDTH, LEARNED_ROWS
 from skspectralnet._distinct import distinct_rows
+from skspectralnet._divisions import well_knit
 from skspectralnet._eigen import graph_eigenpairs
 from skspectralnet._graph import (
     cut_share,
@@ -38,8 +39,8 @@ HARDLY, _GAP = 1e-3, 3.0
 _ROOM = 0.01
 # Adjusted Rand index of clusters that are the same, but for a row in a hundred.
 _SAME = 0.98
-# Neighbourhoods in a cluster: that one of fewer rows is hard to divide says nothing.
-_LEAST_NEIGHBORHOODS = 2
+# Two neighbourhoods: that a cluster of fewer rows is hard to divide says nothing.
+LEAST_KNIT = 2 * CRITERION_NEIGHBORS
 
 ALL_EQUAL = "the encoder makes all rows equal"
 FINE, COARSE, LEARNED = "plain, fine", "plain, coarse", "learned"
@@ -177,11 +178,11 @@ class Contest:
         """A Contest without entries on the same graph."""
         return Contest(self._graph, self.rows, self.multiplicities)
 
-    def alone(self, candidate, labels):
-        """A Contest on the same graph with a single entry."""
+    def sure_alone(self, candidate, labels, gap):
+        """Whether clusters leave nothing to find, whatever others have found."""
         contest = self.again()
-        contest.add(candidate, labels)
-        return contest
+        contest.add(candidate, labels, gap=gap)
+        return contest.equal or contest.certain
 
     def add(self, candidate, labels, *, gap=False):
         """Compare one more clustering; return whether it is now the one taken.
@@ -191,7 +192,7 @@ class Contest:
         parts, gain, error = self._score(candidate, labels)
         self._found.append(labels)
         bar = CLEAR if candidate.metric_learner is None else -CLEAR
-        certain = None if self._best is None else well_knit(self._graph, labels)
+        certain = None if self._best is None else self._is_certain(labels, gap)
         if certain is None or certain != self.certain:
             better = certain is not False
         else:
@@ -233,8 +234,19 @@ class Contest:
         nearly = room <= _ROOM and self._cuts_hardly()
         return n_clusters > 1 and (nearly or room <= chance)
 
-    def _cuts_hardly(self):
-        return cut_share(self._graph, self.labels) <= HARDLY
+    def _cuts_hardly(self, labels=None):
+        labels = self.labels if labels is None else labels
+        return cut_share(self._graph, labels) <= HARDLY
+
+    def _is_certain(self, labels, gap):
+        """Whether clusters are well knit: for certain, or as far as can be found.
+
+        The latter counts where hardly an edge is between them and a gap follows them.
+        """
+        if well_knit(self._graph, labels, LEAST_KNIT):
+            return True
+        uncut = gap and self._cuts_hardly(labels)
+        return uncut and well_knit(self._graph, labels, LEAST_KNIT, proven=False)
 
     @property
     def settled(self):
@@ -253,7 +265,7 @@ class Contest:
     def certain(self):
         """Whether the clusters taken are well knit."""
         if self._certain is None:
-            self._certain = well_knit(self._graph, self.labels)
+            self._certain = self._is_certain(self.labels, self._gap)
         return self._certain
 
     def selection(self):
@@ -430,39 +442,6 @@ def clusters_of_vectors(vectors, decays, n_clusters):
     weights = diffusion(decays, "auto", n_clusters).weights
     Z = np.ascontiguousarray(vectors[:, : len(weights)] * weights)
     return quick_clusters(Z, n_clusters)
-
-
-def well_knit(graph, labels):
-    r"""Whether each cluster provably costs more to divide than to leave.
-
-    A cluster c is left at the conductance :math:`w(c, \bar c) / d(c)`, the share of its
-    edges that lead out. No division of it is cheaper than :math:`\lambda_2 / 2`, half
-    the second eigenvalue of the normalized Laplacian of c alone (F. R. K. Chung,
-    Spectral Graph Theory, 1997, Lemma 2.1). A cluster of fewer than two neighbourhoods
-    could not be divided between them, and is none for certain.
-
-    Parameters
-    ----------
-    graph : CSR array of shape (n_nodes, n_nodes), symmetric
-        Of `CRITERION_NEIGHBORS` neighbours.
-    labels : ndarray of int of shape (n_nodes,)
-    """
-    least = _LEAST_NEIGHBORHOODS * CRITERION_NEIGHBORS
-    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    members.sort(key=len)
-    if len(members[0]) < least:
-        return False
-    same = np.random.RandomState(0)
-    for rows in members:
-        edges = graph[rows]
-        alone = edges[:, rows]
-        if pieces(alone)[0] > 1:
-            return False
-        leaving = 1.0 - float(alone.sum() / edges.sum())
-        second = graph_eigenpairs(alone, 2, "random_walk", same).eigenvalues[1]
-        if second / 2.0 <= leaving:
-            return False
-    return True
 
 
 def lead(graph, labels, others):

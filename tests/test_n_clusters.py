@@ -10,7 +10,8 @@ from sklearn.datasets import make_blobs, make_circles, make_moons
 from sklearn.neighbors import kneighbors_graph
 
 from skspectralnet import SpectralNetClustering
-from skspectralnet._n_clusters import GRAPH, ROWS, cluster_support, dividing_costs
+from skspectralnet._divisions import dividing_costs
+from skspectralnet._n_clusters import GRAPH, ROWS, cluster_support
 from skspectralnet._selection import criterion_graph
 
 

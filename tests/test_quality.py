@@ -72,6 +72,24 @@ def test_default_parameters_find_the_shapes(shape, seed):
     assert adjusted_rand_score(y_new, model.predict(new)) >= 0.98
 
 
+def arms(seed):
+    """Three spiral arms, of which the longest has three quarters of the rows."""
+    rng = np.random.RandomState(seed)
+    y = np.repeat(range(3), (1500, 300, 200))
+    angle = rng.uniform(0.6, 2.2 * np.pi, size=2000)
+    turned = angle + 2 * np.pi * y / 3
+    rows = angle[:, None] * np.c_[np.cos(turned), np.sin(turned)]
+    return rows + 0.1 * rng.normal(size=rows.shape), y
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_long_arms_are_not_halved_for_equal_sizes(seed):
+    X, y = arms(seed)
+    model = SpectralNetClustering(3, random_state=seed).fit(X)
+    assert adjusted_rand_score(y, model.labels_) >= 0.99
+
+
 def curved_pieces(seed, n_clusters):
     """Arcs of unequal sizes in random planes of six directions, which touch."""
     rng = np.random.RandomState(seed)

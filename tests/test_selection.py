@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 
 from skspectralnet import SiameseEmbedding, SpectralNetClustering, SpectralNetEmbedding
+from skspectralnet._divisions import well_knit
 from skspectralnet._graph import modularity, modularity_parts
 from skspectralnet._plan import Components
 from skspectralnet._selection import (
@@ -23,7 +24,6 @@ from skspectralnet._selection import (
     choose,
     criterion_graph,
     solved_clusters,
-    well_knit,
 )
 
 OPEN = OpenNeighbors(one_width=False, free=True)
@@ -344,11 +344,11 @@ def _linked(*sizes, density=0.5, seed=0):
 
 def test_uncut_clusters_are_well_knit_unless_in_pieces_or_small():
     labels = np.repeat([0, 1], [60, 30])
-    assert well_knit(_linked(60, 30), labels)
+    assert well_knit(_linked(60, 30), labels, 20)
     # The first of them has two pieces: another division is as good.
-    assert not well_knit(_linked(30, 30, 30), labels)
+    assert not well_knit(_linked(30, 30, 30), labels, 20)
     # 19 nodes, fewer than two neighbourhoods of 10.
-    assert not well_knit(_linked(60, 19), np.repeat([0, 1], [60, 19]))
+    assert not well_knit(_linked(60, 19), np.repeat([0, 1], [60, 19]), 20)
 
 
 @pytest.mark.parametrize(("n_bridges", "expected"), [(4, True), (5, False)])
@@ -360,7 +360,40 @@ def test_a_ring_is_well_knit_up_to_half_its_eigenvalue(n_bridges, expected):
     graph = sparse.lil_array(blocks)
     for i in range(n_bridges):
         graph[i, 24 + i] = graph[24 + i, i] = 1.0
-    assert well_knit(graph.tocsr(), np.repeat([0, 1], [24, 30])) is expected
+    assert well_knit(graph.tocsr(), np.repeat([0, 1], [24, 30]), 20) is expected
+
+
+def _two_paths(n_first, n_second):
+    """Two paths, the ends of which are linked by an edge of a tenth of the weight."""
+    n_nodes = n_first + n_second
+    weights = np.ones(n_nodes - 1)
+    weights[n_first - 1] = 0.1
+    return sparse.csr_array(sparse.diags_array([weights, weights], offsets=[-1, 1]))
+
+
+def test_of_a_long_cluster_the_cheapest_division_is_found():
+    # The path of 100 nodes has 198 edge ends: halved, it costs 1 / 99, which is
+    # more than the .1 / 198.1 of leaving it. Its eigenvalue is 1 - cos(pi / 99).
+    graph, labels = _two_paths(100, 50), np.repeat([0, 1], [100, 50])
+    assert (1.0 - np.cos(np.pi / 99)) / 2.0 < 0.1 / 198.1
+    assert not well_knit(graph, labels, 20)
+    assert well_knit(graph, labels, 20, proven=False)
+    # Cut elsewhere, a cluster holds the light edge, and is cheap to divide there.
+    moved = np.repeat([0, 1], [75, 75])
+    assert not well_knit(graph, moved, 20, proven=False)
+
+
+@pytest.mark.parametrize("gap", [True, False])
+def test_long_clusters_before_a_gap_are_taken_whatever_the_modularity(gap):
+    labels, halves = np.repeat([0, 1], [300, 30]), np.repeat([0, 1], [165, 165])
+    graph = _two_paths(300, 30)
+    assert modularity(graph, halves) > modularity(graph, labels)
+    long, other = candidate(ALL_ROWS), candidate(FINE)
+    contest = Contest(graph, slice(None))
+    contest.add(other, halves)
+    contest.add(long, labels, gap=gap)
+    assert contest.taken is (long if gap else other)
+    assert contest.certain is gap
 
 
 def test_well_knit_clusters_are_taken_whatever_the_modularity():
