@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from skspectralnet._eigen import graph_eigenpairs
 from skspectralnet._graph import pieces
@@ -79,7 +78,7 @@ def dividing_costs(graph, least_piece=LEAST_PIECE):
     costs, least = np.zeros(n_nodes), least_side(n_nodes)
     if n_nodes < least_piece:
         return costs
-    members = connected_components(graph, directed=False)[1]
+    members = pieces(graph)[1]
     kept = np.flatnonzero(members == np.bincount(members).argmax())
     if n_nodes - len(kept) >= least or len(kept) < least_piece:
         return costs

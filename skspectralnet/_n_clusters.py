@@ -4,7 +4,6 @@ import copy
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
 
 from skspectralnet._constraints import of_rows
 from skspectralnet._defaults import (
@@ -16,6 +15,7 @@ from skspectralnet._defaults import (
 )
 from skspectralnet._divisions import LEAST_PIECE, dividing_costs, least_side
 from skspectralnet._eigen import eigengaps, graph_eigenpairs
+from skspectralnet._graph import pieces
 from skspectralnet._input import of_weights
 from skspectralnet._selection import (
     CRITERION_NEIGHBORS,
@@ -184,7 +184,7 @@ def cluster_support(graph, least, space):
 
 def _n_pieces(graph):
     """Pieces of the graph that are not some rows at the rim of another."""
-    sizes = np.bincount(connected_components(graph, directed=False)[1])
+    sizes = np.bincount(pieces(graph)[1])
     return np.count_nonzero(sizes >= least_side(graph.shape[0]))
 
 
