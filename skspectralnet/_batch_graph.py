@@ -46,8 +46,9 @@ from skspectralnet._tensors import read_batch, to_numpy, to_tensor, torch_genera
 from skspectralnet._training import count_held_out, train
 
 # An epoch is at least this many steps, so that its loss is worth looking at on small
-# data, and at most that many, so that its cost does not follow n.
-_MIN_EPOCH_STEPS, _MAX_EPOCH_STEPS = 10, 100
+# data, and at most that many, so that its cost does not follow n: with three times as
+# many a fit of a million rows takes longer and finds the same (benchmarks/scale.py).
+_MIN_EPOCH_STEPS, _MAX_EPOCH_STEPS = 10, 32
 # The loss of a single batch of all rows is free of sampling noise: fewer steps show
 # whether it falls (a quarter of the time, eigenvalues within 1 %).
 _ONE_BATCH_STEPS = 6

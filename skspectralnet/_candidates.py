@@ -198,11 +198,49 @@ def _solved_neighbors(n_rows, given, candidate):
     if _learns_whole(candidate, given):
         return int(np.clip(asked or _defaults.NEIGHBORS, 1, n_rows - 1))
     shape = len(given.encoded.rows), given.encoded.codes.shape[1]
-    size = Size(shape, given.components, False, candidate.coarse, given.device)
+    size = Size(shape, given.components, False, None, given.device)
     batch_size = batch_size_of(given.params, size)
-    n_expected = given.components.n_expected
-    near = asked or _defaults.batch_neighbors(batch_size, n_expected, candidate.coarse)
-    return int(np.clip(round(near * n_rows / batch_size), 1, n_rows - 1))
+    share = _shares(given, candidate)[0]
+    near = asked or _defaults.batch_neighbors(batch_size, share)
+    return _as_near(near, batch_size, n_rows)
+
+
+def _as_near(n_neighbors, n_before, n_rows):
+    """How many neighbours among `n_rows` rows reach as far as among `n_before`."""
+    return int(np.clip(round(n_neighbors * n_rows / n_before), 1, n_rows - 1))
+
+
+def _shares(given, candidate):
+    """Shares of a batch that a candidate's neighbourhood may have, the usual first."""
+    if not candidate.coarse:
+        return (None,)
+    return _defaults.neighbor_shares(given.components.n_expected)
+
+
+def _share(given, candidate, stages, batch_size):
+    """The share of a batch that is a candidate's neighbourhood.
+
+    Where a learned space leaves two open, some of its rows are clustered by the exact
+    eigenvectors of the graph of each. Another than the usual one is taken where its
+    clusters cost more to divide than to leave, and clearly so compared with the usual
+    one's, in the graph of the rows that candidates are compared on.
+    """
+    params, (usual, *others) = given.params, _shares(given, candidate)
+    near = [_defaults.batch_neighbors(batch_size, share) for share in (usual, *others)]
+    asked = params.n_neighbors is not None or params.gamma is not None
+    if len(set(near)) == 1 or asked or callable(params.affinity):
+        return usual
+    contest = _contest(given, SOLVED_ROWS)
+    if contest is None:
+        return usual
+    codes = given.encoded.codes[contest.rows]
+    points = standard_points(stages.points_of(codes), _defaults.AUTO_WIDTH)
+    how = params.affinity, params.laplacian, given.components, contest.multiplicities
+    found = (
+        solved_clusters(points, _as_near(n, batch_size, len(codes)), *how)[0]
+        for n in near
+    )
+    return (usual, *others)[contest.supported(*found)]
 
 
 def _clusters_of(given, attempt, rows):
@@ -233,13 +271,16 @@ def _trial(candidate, given, rng, fit_task):
     told = told_rows(encoded, wanted, known, rng, fit_task, every=every)
     inputs, points, components = told.inputs, told.points, given.components
     learned = told.stages.metric_learner is not None
-    size = Size(inputs.shape, components, learned, candidate.coarse, given.device)
+    size = Size(inputs.shape, components, learned, None, given.device)
     trainer = given.params._trainer(fit_task)
     whole = _learns_whole(candidate, given)
     if whole:
         init = "spectral" if candidate.whole else given.params.init
         stage, task = _whole_graph, graph_task(given.params, size, graph, init)
     else:
+        batch_size = batch_size_of(given.params, size)
+        share = _share(given, candidate, told.stages, batch_size)
+        size = size._replace(share=share)
         stage, task = _batch_graph, batch_task(given.params, size, fit_task)
     with gradients(given.device):
         fit = stage.fit(inputs, points, task, told.known, trainer, rng)

@@ -183,10 +183,10 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         over the other rows.
     n_neighbors : int, default=None
         Neighbours of a row. None: 10 among all rows and in a batch; in a batch of b
-        rows of a learned space 3.5 b / k^2, k the clusters, and
-        b / (2 k) from 15 clusters on, at least 10 and at most 40; in one of plain codes
-        as many, where ``metric_learner="auto"`` finds that better. Never more than a
-        fifth of the batch.
+        rows of a learned space 3.5 b / k^2, k the clusters, and from 15 clusters on
+        b / (2 k), where clusters by the former are not clearly better; at least 10 and
+        at most 40; in one of plain codes as many, where ``metric_learner="auto"`` finds
+        that better. Never more than a fifth of the batch.
     neighbors_in : {"auto", "batch", "data"}, default="auto"
         - ``"data"``: one graph of all rows, as scikit-learn's. Training draws its
           edges as often as they weigh, so that the mean loss of a batch is that of

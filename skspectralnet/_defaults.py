@@ -16,8 +16,9 @@ LEARNED_ROWS = 500
 # smallest of k clusters of random sizes has, a share of 1 / k^2 (as the shortest piece
 # of a stick that is broken at random places).
 NEIGHBORS, MOST_NEIGHBORS, SMALLEST_SHARE = 10, 40, 3.5
-# From this many clusters on that would be fewer neighbours than hold a graph together:
-# then this share of the rows of a mean cluster (benchmarks/quality.py).
+# From this many clusters on that may be fewer neighbours than hold a graph together:
+# then this share of the rows of a mean cluster (benchmarks/quality.py), unless the
+# clusters of the former are better.
 MANY_CLUSTERS, MEAN_SHARE = 15, 0.5
 
 # batch_size="auto": the part of the rows that a batch is. Without a metric learner,
@@ -68,13 +69,18 @@ def map_batch_size(shape, n_components, learned):
     return min(max(n_samples // parts, needed, least), MAX_BATCH, n_samples, most)
 
 
-def batch_neighbors(batch_size, n_expected, coarse):
-    """Neighbours of a row in a batch that has `n_expected` clusters."""
+def neighbor_shares(n_expected):
+    """Shares of a batch that a wide neighbourhood may have, the usual one first."""
+    smallest = SMALLEST_SHARE / n_expected**2
+    if n_expected < MANY_CLUSTERS:
+        return (smallest,)
+    return MEAN_SHARE / n_expected, smallest
+
+
+def batch_neighbors(batch_size, share=None):
+    """Neighbours of a row in a batch: few, or a share of the batch."""
     wanted = NEIGHBORS
-    if coarse:
-        share = SMALLEST_SHARE / n_expected**2
-        if n_expected >= MANY_CLUSTERS:
-            share = MEAN_SHARE / n_expected
+    if share is not None:
         wanted = int(np.clip(round(share * batch_size), NEIGHBORS, MOST_NEIGHBORS))
     return min(wanted, max(2, batch_size // 5))  # not all rows of a small batch
 

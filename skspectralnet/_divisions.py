@@ -6,9 +6,11 @@ from scipy import sparse
 from skspectralnet._eigen import graph_eigenpairs
 from skspectralnet._graph import pieces
 
-# A cluster is divided if it has at least _LEAST_PIECE rows. Each of its sides has at
-# least _LEAST_SIDE rows, or a quarter of it: fewer are some rows at its rim.
-LEAST_PIECE, _LEAST_SIDE = 6, 20
+# A cluster is divided if it has at least LEAST_PIECE rows, and _PIECE_NEIGHBORS times
+# the neighbours of a row: in a smaller one nearly all rows are linked, which tells
+# nothing of its shape. Each of its sides has at least _LEAST_SIDE rows, or a quarter of
+# it: fewer are some rows at its rim.
+_PIECE_NEIGHBORS, LEAST_PIECE, _LEAST_SIDE = 1.5, 6, 20
 
 
 def well_knit(graph, labels, least, *, proven=True):
@@ -51,6 +53,37 @@ def well_knit(graph, labels, least, *, proven=True):
         if dividing <= leaving:
             return False
     return True
+
+
+class Support:
+    """The support of clusterings of the same nodes; a cluster is divided once.
+
+    Parameters
+    ----------
+    graph : CSR array of shape (n_nodes, n_nodes), symmetric
+    """
+
+    def __init__(self, graph):
+        self._graph, self._divided = graph, {}
+        self._edges, self._weight = graph.tocoo(), float(graph.sum()) / 2.0
+        self._least = max(LEAST_PIECE, _PIECE_NEIGHBORS * graph.nnz / graph.shape[0])
+
+    def parts(self, labels):
+        """What each node has of the support, (n_nodes,): sum what dividing the clusters
+        costs, less what leaving them does, over the weight of the graph."""
+        rows, columns = self._edges.coords
+        leaving = labels[rows] != labels[columns]
+        weights = self._edges.data[leaving]
+        leaving = rows[leaving]
+        parts = -np.bincount(leaving, weights, len(labels)).astype(np.float64)
+        for label in np.unique(labels):
+            members = np.flatnonzero(labels == label)
+            key = members.tobytes()
+            if key not in self._divided:
+                piece = self._graph[members][:, members]
+                self._divided[key] = dividing_costs(piece, self._least)
+            parts[members] += self._divided[key]
+        return parts / self._weight
 
 
 def least_side(n_nodes):

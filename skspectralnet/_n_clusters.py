@@ -13,7 +13,7 @@ from skspectralnet._defaults import (
     MOST_CLUSTERS,
     components_of,
 )
-from skspectralnet._divisions import LEAST_PIECE, dividing_costs, least_side
+from skspectralnet._divisions import LEAST_PIECE, Support, least_side
 from skspectralnet._eigen import eigengaps, graph_eigenpairs
 from skspectralnet._graph import pieces
 from skspectralnet._input import of_weights
@@ -32,9 +32,6 @@ _CLEAR, _EVEN = 3.0, 0.5
 # The search begins with the _FIRST best numbers of clusters by each of two rankings of
 # the gaps. Then those beside the _AROUND best are looked at, until none of them is new.
 _FIRST, _AROUND = 5, 3
-# A cluster is divided if it has at least so many times the neighbours of a row: in a
-# smaller one nearly all rows are linked, which tells nothing of its shape.
-_PIECE_NEIGHBORS = 1.5
 # Neighbours of a row as a share of all rows, where these are few.
 _NEIGHBOR_SHARE = 0.1
 
@@ -178,7 +175,7 @@ def cluster_support(graph, least, space):
     same = np.random.RandomState(0)  # no part of the fit: it takes no number of its own
     pairs = graph_eigenpairs(graph, n_vectors, "random_walk", same)
     base = int(np.clip(_n_pieces(graph), least, most))
-    parts = _climbed(_Judge(graph), pairs, {least, base}, (least, most))
+    parts = _climbed(Support(graph), pairs, {least, base}, (least, most))
     return _ranked(parts, base, space)
 
 
@@ -239,28 +236,3 @@ def _at_gaps(eigenvalues, least, most):
     numbers = numbers[numbers >= least]
     found = [numbers[np.argsort(-g)[:_FIRST]] for g in (gaps, gaps * numbers)]
     return {int(k) for k in np.concatenate(found)}
-
-
-class _Judge:
-    """The support of clusterings of the same nodes; a cluster is divided once."""
-
-    def __init__(self, graph):
-        self._graph, self._divided = graph, {}
-        self._edges, self._weight = graph.tocoo(), float(graph.sum()) / 2.0
-        self._least = max(LEAST_PIECE, _PIECE_NEIGHBORS * graph.nnz / graph.shape[0])
-
-    def parts(self, labels):
-        """What each node has of the support, (n_nodes,)."""
-        rows, columns = self._edges.coords
-        leaving = labels[rows] != labels[columns]
-        weights = self._edges.data[leaving]
-        leaving = rows[leaving]
-        parts = -np.bincount(leaving, weights, len(labels)).astype(np.float64)
-        for label in np.unique(labels):
-            members = np.flatnonzero(labels == label)
-            key = members.tobytes()
-            if key not in self._divided:
-                piece = self._graph[members][:, members]
-                self._divided[key] = dividing_costs(piece, self._least)
-            parts[members] += self._divided[key]
-        return parts / self._weight

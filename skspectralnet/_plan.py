@@ -24,7 +24,7 @@ class Size(NamedTuple):
     shape: tuple  # rows, and columns that the network sees
     components: Components
     learned: bool  # whether there is a metric learner
-    coarse: bool  # whether the neighbourhoods are those of a learned space
+    share: float | None  # of a batch, that a neighbourhood is; None: few rows
     device: object
 
 
@@ -112,8 +112,7 @@ def batch_size_of(params, size):
 
 def _neighbors_in_batch(params, batch_size, size, fit_task):
     if params.n_neighbors is None:
-        n_expected = size.components.n_expected
-        return _defaults.batch_neighbors(batch_size, n_expected, size.coarse)
+        return _defaults.batch_neighbors(batch_size, size.share)
     if params.n_neighbors >= batch_size:
         clipped = batch_size - 1
         fit_task.warn(

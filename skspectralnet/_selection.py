@@ -10,7 +10,7 @@ from skspectralnet._alignment import diffusion
 from skspectralnet._assignment import quick_clusters
 from skspectralnet._defaults import AUTO_WIDTH, LEARNED_ROWS
 from skspectralnet._distinct import distinct_rows
-from skspectralnet._divisions import well_knit
+from skspectralnet._divisions import Support, well_knit
 from skspectralnet._eigen import graph_eigenpairs
 from skspectralnet._graph import (
     cut_share,
@@ -183,6 +183,22 @@ class Contest:
         contest = self.again()
         contest.add(candidate, labels, gap=gap)
         return contest.equal or contest.certain
+
+    def supported(self, usual, *others):
+        """Which clusterings are taken, by number, where modularity has no say.
+
+        Another one than the first where its clusters are worth more than nothing, and
+        by two standard errors more than those of the first, in `Support`.
+        """
+        support, best = Support(self._graph), 0
+        first = support.parts(usual)
+        for number, labels in enumerate(others, 1):
+            parts = support.parts(labels)
+            gain = parts - first
+            clear = CLEAR * _standard_error(gain) + _ROUNDING
+            if parts.sum() > 0.0 and np.mean(gain) > clear:
+                first, best = parts, number
+        return best
 
     def add(self, candidate, labels, *, gap=False):
         """Compare one more clustering; return whether it is now the one taken.

@@ -350,9 +350,9 @@ def moons_by_place(n_rows=4000):
 
 
 def long_training(**changes):
-    # 100 steps in each of 20 epochs: seconds, in which a worker can be killed.
-    settings = {**BY_ALL, "batch_size": 256, "max_iter": 20, "tol": 0.0}
-    settings |= {"n_iter_no_change": 30, **changes}
+    # 32 steps in each of 60 epochs: seconds, in which a worker can be killed.
+    settings = {**BY_ALL, "batch_size": 256, "max_iter": 60, "tol": 0.0}
+    settings |= {"n_iter_no_change": 90, **changes}
     return DaskSpectralNetClustering(2, **settings)
 
 

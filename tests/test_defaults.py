@@ -24,22 +24,23 @@ def test_rows_of_a_batch(shape, n_components, learned, size):
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "n_expected", "coarse", "n_neighbors"),
+    ("batch_size", "n_expected", "n_neighbors"),
     [
-        (2048, 10, False, 10),
-        (2048, 14, True, 37),  # 3.5 * 2048 / 196 = 36.6
-        (2048, 10, True, 40),  # 71.7, the most
-        (500, 14, True, 10),  # 8.9, the least
-        (2048, 15, True, 40),  # many clusters: half of a mean one is 68, the most
-        (2000, 32, True, 31),  # half of 62.5
-        (512, 60, True, 10),  # 4.3, the least
-        (40, 2, True, 8),  # a fifth of the batch
-        (5, 2, True, 2),
+        (2048, 14, (37,)),  # 3.5 * 2048 / 196 = 36.6
+        (2048, 10, (40,)),  # 71.7, the most
+        (500, 14, (10,)),  # 8.9, the least
+        (2048, 20, (40, 18)),  # many clusters: half of a mean one, 51, or 17.9
+        (2000, 32, (31, 10)),  # half of 62.5, or 6.8
+        (512, 60, (10, 10)),  # 4.3, the least
+        (40, 2, (8,)),  # a fifth of the batch
+        (5, 2, (2,)),
     ],
 )
-def test_neighbors_in_a_batch(batch_size, n_expected, coarse, n_neighbors):
-    found = _defaults.batch_neighbors(batch_size, n_expected, coarse)
+def test_neighbors_in_a_batch(batch_size, n_expected, n_neighbors):
+    shares = _defaults.neighbor_shares(n_expected)
+    found = tuple(_defaults.batch_neighbors(batch_size, share) for share in shares)
     assert found == n_neighbors
+    assert _defaults.batch_neighbors(batch_size) == min(10, max(2, batch_size // 5))
 
 
 @pytest.mark.parametrize(("n_clusters", "n"), [(1, 2), (2, 3), (3, 4), (10, 13)])

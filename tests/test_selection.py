@@ -7,8 +7,10 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
+from sklearn.preprocessing import StandardScaler
 
 from skspectralnet import SiameseEmbedding, SpectralNetClustering, SpectralNetEmbedding
+from skspectralnet._defaults import batch_neighbors, neighbor_shares
 from skspectralnet._divisions import well_knit
 from skspectralnet._graph import modularity, modularity_parts
 from skspectralnet._plan import Components
@@ -394,6 +396,38 @@ def test_long_clusters_before_a_gap_are_taken_whatever_the_modularity(gap):
     contest.add(long, labels, gap=gap)
     assert contest.taken is (long if gap else other)
     assert contest.certain is gap
+
+
+def test_many_clusters_are_taken_where_they_cost_more_to_divide_than_to_leave():
+    # Five rings of 40 without an edge between them cost nothing to leave.
+    rings = sparse.block_diag([ring(40)] * 5).tocsr()
+    contest = Contest(sparse.csr_array(rings), slice(None))
+    right = np.repeat(range(5), 40)
+    joined = np.repeat([0, 0, 1, 2, 3, 4], [40, 40, 40, 40, 20, 20])
+    assert contest.supported(joined, right) == 1
+    assert contest.supported(right, joined) == 0
+    assert contest.supported(right, right) == 0
+    # Of a single ring no arcs are worth anything, however many there are.
+    alone = Contest(ring(200), slice(None))
+    assert alone.supported(np.arange(200) // 20, np.arange(200) // 40) == 0
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_neighborhoods_of_many_clusters_are_compared(global_random_seed):
+    """In wide neighbourhoods the small ones of 20 blobs join others."""
+    rng = np.random.RandomState(global_random_seed)
+    sizes = np.r_[np.full(10, 25), np.full(10, 175)]
+    places = np.stack(np.meshgrid(range(5), range(4)), axis=-1).reshape(20, 2)
+    apart = np.repeat(places, sizes, axis=0) + 0.08 * rng.normal(size=(2000, 2))
+    cases = {1: apart, 0: rng.normal(size=(2000, 2))}
+    for number, X in cases.items():
+        model = SpectralNetClustering(
+            20, metric_learner=StandardScaler(), max_iter=1, random_state=0
+        ).fit(X)
+        share = neighbor_shares(20)[number]
+        assert model.n_neighbors_ == batch_neighbors(model.batch_size_, share)
+    asked = clone(model).set_params(n_neighbors=12).fit(apart)
+    assert asked.n_neighbors_ == 12
 
 
 def test_well_knit_clusters_are_taken_whatever_the_modularity():
