@@ -150,9 +150,12 @@ def summed_gradients(module, group):
 
 def same_weights(module, group):
     """Give a module the weights that the first rank has."""
+    # A sum with zeros: torch 2.6 broadcasts in groups that it has registered alone.
     with torch.no_grad():
         for value in module.state_dict().values():
-            distributed.broadcast(value, group=group, group_src=0)
+            if group.rank() != 0:
+                value.zero_()
+            distributed.all_reduce(value, group=group)
 
 
 def added_up(part, group):

@@ -137,6 +137,9 @@ def test_an_inherited_docstring_by_hand(inherited):
 
 
 def test_links_to_other_packages_have_an_address(monkeypatch, tmp_path):
+    pytest.importorskip(
+        "sklearn.callback", reason="the docs are built with a later one"
+    )
     monkeypatch.syspath_prepend(DOCS)
     elsewhere = importlib.import_module("elsewhere")
     mapping = elsewhere.write(tmp_path)

@@ -194,8 +194,12 @@ class Threads:
         least = op == distributed.ReduceOp.MIN
         tensor.copy_(parts.amin(dim=0) if least else parts.sum(dim=0))
 
-    def broadcast(self, tensor, group, group_src):
-        tensor.copy_(self._all(tensor, group)[group_src])
+
+class Rank(int):
+    """The number of a rank, which is also its group."""
+
+    def rank(self):
+        return int(self)
 
 
 def on_threads(monkeypatch, function):
@@ -204,7 +208,7 @@ def on_threads(monkeypatch, function):
     found = [None] * N_RANKS
 
     def run(rank):
-        found[rank] = function(rank)
+        found[rank] = function(Rank(rank))
 
     threads = [threading.Thread(target=run, args=(rank,)) for rank in range(N_RANKS)]
     for thread in threads:
@@ -445,7 +449,9 @@ def test_a_map_trained_by_two_ranks_is_that_of_one_process(monkeypatch, rng):
     def run(rank):
         rows = slice(starts[rank], starts[rank + 1])
         # Numbers of their own would give other weights: those of the first are taken.
-        return trained_map(reader_of(inputs[rows], W, starts[rank], group=rank), rank)
+        return trained_map(
+            reader_of(inputs[rows], W, starts[rank], group=Rank(rank)), rank
+        )
 
     first, second = of_ranks(run)
     whole = reader_of(inputs, W, 0)
@@ -476,7 +482,7 @@ def test_ranks_with_few_and_many_rows_make_the_same_steps(
         squares = np.sum((inputs[:, None] - inputs) ** 2, axis=2)
         changes = {"batch_size": 40, "validation_fraction": validation_fraction}
         W = np.exp(-squares)
-        return trained_map(reader_of(inputs, W, 0, group=rank, **changes), rank)
+        return trained_map(reader_of(inputs, W, 0, group=Rank(rank), **changes), rank)
 
     first, second = of_ranks(run)
     assert first[0] == second[0]

@@ -610,7 +610,8 @@ def test_bar_of_a_notebook_is_full(n_made, n_epochs, notebook, capsys):
     (shown,) = notebook
     left, bar, right = shown.children
     assert (bar.value, bar.max, bar.bar_style) == (n_made, n_made, "success")
-    assert left.value == "some\u2007stage:\u2007100%"
+    # Newer versions of tqdm write spaces that are as wide as a digit.
+    assert left.value.replace("\u2007", " ") == "some stage: 100%"
     assert f"{n_made}/{n_made}" in right.value
     assert "0.125" in right.value
     assert capsys.readouterr() == ("", "")
