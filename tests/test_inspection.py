@@ -1027,7 +1027,7 @@ def test_renders_without_warnings_and_alike(display, global_random_seed, new_axe
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         # An old matplotlib calls a new pyparsing by names that are to go.
-        warnings.filterwarnings("ignore", ".*deprecated", module="matplotlib")
+        warnings.filterwarnings("ignore", ".*deprecated", module="matplotlib|pyparsing")
         first, second = (drawn(display, model, X, ax=new_axes()) for _ in range(2))
         images = [pixels(d.figure_) for d in (first, second)]
     assert_array_equal(*images)
