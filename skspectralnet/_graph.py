@@ -1,5 +1,6 @@
 """Neighbours of all rows into one sparse graph; checks of a graph; labels on it."""
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn import config_context
 from sklearn.cluster import KMeans
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_array
+from threadpoolctl import ThreadpoolController  # which scikit-learn requires
 
 # algorithm="auto": exact neighbours up to this many rows (benchmarks/neighbors.py).
 _EXACT_ROWS = 100_000
@@ -242,9 +244,22 @@ def _descent_neighbors(X, n_neighbors, random_state):
             "neighbors_algorithm='pynndescent' needs the package pynndescent: "
             "pip install pynndescent, or take 'exact' or 'cells'."
         ) from error
-    index = NNDescent(X, n_neighbors=n_neighbors + 1, random_state=random_state)
-    found = index.neighbor_graph[0].astype(np.int64)
+    with _threads_kept():
+        index = NNDescent(X, n_neighbors=n_neighbors + 1, random_state=random_state)
+        found = index.neighbor_graph[0].astype(np.int64)
     return _without_itself(found, np.arange(X.shape[0]))
+
+
+@contextlib.contextmanager
+def _threads_kept():
+    """Give OpenMP its number of threads back: numba sets that of torch, too."""
+    libraries = ThreadpoolController().select(user_api="openmp").lib_controllers
+    before = [library.num_threads for library in libraries]
+    try:
+        yield
+    finally:
+        for library, n_threads in zip(libraries, before, strict=True):
+            library.set_num_threads(n_threads)
 
 
 def neighbor_graph(X, n_neighbors):

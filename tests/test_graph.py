@@ -5,6 +5,7 @@ import types
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from sklearn.datasets import make_blobs
@@ -171,8 +172,9 @@ def test_many_rows_take_cells(small_cells):
 
 def test_pynndescent_finds_neighbours(global_random_seed):
     pytest.importorskip("pynndescent")
-    X = clustered(global_random_seed, 2000)
+    X, n_threads = clustered(global_random_seed, 2000), torch.get_num_threads()
     found = find(X, 10, "pynndescent", global_random_seed)
+    assert torch.get_num_threads() == n_threads  # numba has set another number
     assert found.indices.dtype == np.int64
     assert not (found.indices == np.arange(2000)[:, None]).any()
     assert share_found(X, found.indices) > 0.9

@@ -28,7 +28,7 @@ TABLE = {
     "_pair_losses": (0, {"torch"}, set()),
     "_network": (0, {"numpy", "torch"}, set()),
     "_fields": (0, {"numpy"}, set()),
-    "_graph": (0, {"numpy", "scipy", "sklearn"}, {"pynndescent"}),
+    "_graph": (0, {"numpy", "scipy", "sklearn", "threadpoolctl"}, {"pynndescent"}),
     "_eigen": (0, {"numpy", "scipy"}, set()),
     "_assignment": (1, {"numpy", "scipy", "sklearn"}, set()),
     "_constraints": (0, {"numpy", "scipy", "sklearn"}, set()),
