@@ -1,5 +1,6 @@
 """Which of several maps is taken: a criterion without labels, and its error."""
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from skspectralnet._alignment import diffusion
 from skspectralnet._assignment import quick_clusters
-from skspectralnet._defaults import AUTO_WIDTH, LEARNED_ROWS
+from skspectralnet._defaults import AUTO_WIDTH, LEARNED_ROWS, MANY_CLUSTERS
 from skspectralnet._distinct import distinct_rows
 from skspectralnet._divisions import Support, well_knit
 from skspectralnet._eigen import graph_eigenpairs
@@ -187,18 +188,29 @@ class Contest:
     def supported(self, usual, *others):
         """Which clusterings are taken, by number, where modularity has no say.
 
-        Another one than the first where its clusters are worth more than nothing, and
-        by two standard errors more than those of the first, in `Support`.
+        Another one than the first where it is `_supported` more.
         """
-        support, best = Support(self._graph), 0
-        first = support.parts(usual)
-        for number, labels in enumerate(others, 1):
-            parts = support.parts(labels)
-            gain = parts - first
-            clear = CLEAR * _standard_error(gain) + _ROUNDING
-            if parts.sum() > 0.0 and np.mean(gain) > clear:
-                first, best = parts, number
+        best, labels = 0, usual
+        for number, found in enumerate(others, 1):
+            if self._supported(labels, found):
+                best, labels = number, found
         return best
+
+    def _supported(self, before, labels):
+        """Whether clusters have clearly more `Support` than those before; or None.
+
+        More of it counts where it is worth more than nothing, None is no clear answer.
+        """
+        first, parts = map(self._support.parts, (before, labels))
+        gain = parts - first
+        clear = CLEAR * _standard_error(gain) + _ROUNDING
+        if parts.sum() > 0.0 and np.mean(gain) > clear:
+            return True
+        return False if first.sum() > 0.0 and np.mean(-gain) > clear else None
+
+    @functools.cached_property
+    def _support(self):
+        return Support(self._graph)
 
     def add(self, candidate, labels, *, gap=False):
         """Compare one more clustering; return whether it is now the one taken.
@@ -213,6 +225,10 @@ class Contest:
             better = certain is not False
         else:
             better = bool(np.mean(gain) > bar * (error + _ROUNDING))
+            if len(np.unique(self.labels)) >= MANY_CLUSTERS:
+                # The more clusters, the more modularity gains by equal sizes.
+                supported = self._supported(self.labels, labels)
+                better = better if supported is None else supported
         if better:
             self._best, self.taken, self.labels = parts, candidate, labels
             self._gap, self._certain = gap, certain

@@ -412,6 +412,24 @@ def test_many_clusters_are_taken_where_they_cost_more_to_divide_than_to_leave():
     assert alone.supported(np.arange(200) // 20, np.arange(200) // 40) == 0
 
 
+@pytest.mark.parametrize("k", [15, 8])
+def test_many_unequal_clusters_are_taken_whatever_the_modularity(k):
+    """Equal parts of rings score higher; from 15 clusters on they are no match."""
+    sizes = np.r_[np.full(k - 1, 24), 24 * k]
+    rings = sparse.csr_array(sparse.block_diag([ring(int(size)) for size in sizes]))
+    right, halves = np.repeat(range(k), sizes), np.repeat(range(k), sizes)
+    halves[halves == 1] = 0  # two rings are joined, and the long one is halved
+    halves[-12 * k :] = 1
+    assert modularity(rings, halves) > modularity(rings, right)
+    for first, second in [(right, halves), (halves, right)]:
+        contest = Contest(rings, slice(None))
+        contest._certain = False  # whatever its shape
+        contest._is_certain = lambda labels, gap: False
+        contest.add(candidate(COARSE), first)
+        contest.add(candidate(FINE), second)
+        assert (contest.labels is right) == (k >= 15)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_neighborhoods_of_many_clusters_are_compared(global_random_seed):
     """In wide neighbourhoods the small ones of 20 blobs join others."""
