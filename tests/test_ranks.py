@@ -205,17 +205,8 @@ class Rank(int):
 def on_threads(monkeypatch, function):
     """What a function of a rank, which is also its group, returns on each."""
     monkeypatch.setattr(_ranks, "distributed", Threads())
-    found = [None] * N_RANKS
-
-    def run(rank):
-        found[rank] = function(Rank(rank))
-
-    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(N_RANKS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
+    with ThreadPoolExecutor(N_RANKS) as pool:
+        return list(pool.map(function, map(Rank, range(N_RANKS))))
 
 
 def check(case, ranks, seed):
@@ -430,15 +421,8 @@ def trained_map(reader, seed, begun_by=None):
     return history, mlp.to_arrays()["weights"], align(reader, mlp, generator=generator)
 
 
-def of_ranks(run):
-    """What a function of the rank gives in each of the threads."""
-    with ThreadPoolExecutor(N_RANKS) as pool:
-        return list(pool.map(run, range(N_RANKS)))
-
-
 def test_a_map_trained_by_two_ranks_is_that_of_one_process(monkeypatch, rng):
     """One batch of each rank: the graph of all has the edges inside of both."""
-    monkeypatch.setattr(_ranks, "distributed", Threads())
     starts = (0, 50, 140)
     inputs = rng.normal(size=(140, 2))
     squares = np.sum((inputs[:, None] - inputs) ** 2, axis=2)
@@ -449,11 +433,9 @@ def test_a_map_trained_by_two_ranks_is_that_of_one_process(monkeypatch, rng):
     def run(rank):
         rows = slice(starts[rank], starts[rank + 1])
         # Numbers of their own would give other weights: those of the first are taken.
-        return trained_map(
-            reader_of(inputs[rows], W, starts[rank], group=Rank(rank)), rank
-        )
+        return trained_map(reader_of(inputs[rows], W, starts[rank], group=rank), rank)
 
-    first, second = of_ranks(run)
+    first, second = on_threads(monkeypatch, run)
     whole = reader_of(inputs, W, 0)
     begun_by = reader_of(inputs[:50], W, 0)  # as the first rank has begun
     history, weights, (pairs, largest) = trained_map(whole, 0, begun_by)
@@ -474,7 +456,6 @@ def test_ranks_with_few_and_many_rows_make_the_same_steps(
     monkeypatch, rng, validation_fraction
 ):
     """Of 60 and 700 rows, and so of other numbers of batches and of held-out rows."""
-    monkeypatch.setattr(_ranks, "distributed", Threads())
 
     def run(rank):
         n_rows = (60, 700)[rank]
@@ -482,9 +463,9 @@ def test_ranks_with_few_and_many_rows_make_the_same_steps(
         squares = np.sum((inputs[:, None] - inputs) ** 2, axis=2)
         changes = {"batch_size": 40, "validation_fraction": validation_fraction}
         W = np.exp(-squares)
-        return trained_map(reader_of(inputs, W, 0, group=Rank(rank), **changes), rank)
+        return trained_map(reader_of(inputs, W, 0, group=rank, **changes), rank)
 
-    first, second = of_ranks(run)
+    first, second = on_threads(monkeypatch, run)
     assert first[0] == second[0]
     assert len(first[0].loss_curve) >= 4
     for one, two in zip(first[1], second[1], strict=True):
