@@ -174,6 +174,7 @@ class Contest:
         self.taken = None  # its Candidate
         self.labels = None
         self._gap, self._certain, self._found = False, None, []
+        self._by_support = False  # whether the last comparison was
 
     def again(self):
         """A Contest without entries on the same graph."""
@@ -221,6 +222,7 @@ class Contest:
         self._found.append(labels)
         bar = CLEAR if candidate.metric_learner is None else -CLEAR
         certain = None if self._best is None else self._is_certain(labels, gap)
+        self._by_support = False
         if certain is None or certain != self.certain:
             better = certain is not False
         else:
@@ -228,6 +230,7 @@ class Contest:
             if len(np.unique(self.labels)) >= MANY_CLUSTERS:
                 # The more clusters, the more modularity gains by equal sizes.
                 supported = self._supported(self.labels, labels)
+                self._by_support = supported is not None
                 better = better if supported is None else supported
         if better:
             self._best, self.taken, self.labels = parts, candidate, labels
@@ -310,6 +313,8 @@ class Contest:
                 reason = "hardly an edge of the neighbour graph is between its clusters"
             if self.taken.whole:
                 reason += ", and batches are too coarse for them"
+        elif self._by_support:
+            reason = "its clusters cost clearly more to divide, less what leaving costs"
         elif self.taken.metric_learner is None:
             reason = "its clusters cut the neighbour graph clearly better"
         else:

@@ -428,6 +428,7 @@ def test_many_unequal_clusters_are_taken_whatever_the_modularity(k):
         contest.add(candidate(COARSE), first)
         contest.add(candidate(FINE), second)
         assert (contest.labels is right) == (k >= 15)
+        assert ("leaving" in contest.selection().reason) == (k >= 15)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
