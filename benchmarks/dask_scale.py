@@ -62,7 +62,7 @@ LIMIT_MIB, WIDE, TIMES, LEARNED = 800, 1024, 4.1, 5000
 PLAIN = {"metric_learner": None, "random_state": 0}
 # Memory that is kept for the next array: by what dask sets, it goes back at once.
 KEEPING = {"MALLOC_TRIM_THRESHOLD_": 2**28, "MALLOC_MMAP_THRESHOLD_": 2**25}
-CLIENT_ROWS = (100_000, 1_000_000)
+CLIENT_ROWS = (100_000, 1_000_000, 10_000_000)
 GRAPH_ROWS, KINDS = 100_000, ("20 clusters in 8 columns", "normal in 16 columns")
 # Of all rows, and long enough to be found at it.
 BY_ALL = {**PLAIN, "subsample": None, "batch_size": 256, "max_iter": 20, "tol": 0.0}
