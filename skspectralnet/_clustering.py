@@ -219,8 +219,9 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
         - ``"random"``: the spectral loss alone, from random weights, as in [1]_.
     hidden_layer_sizes : int or array-like of int, default=None
         Units of each hidden layer. None: (64, 64) below 1,000 rows, else (128, 128),
-        or (256, 256, 256) for the graph of all rows; the first has at most two million
-        weights, and so fewer units where there are very many columns.
+        or (256, 256, 256) for the graph of all rows, the last of them at least two for
+        each eigenvector that is learned. The first has at most two million weights,
+        and so fewer units where there are very many columns.
     activation : str, default="auto"
         Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
         ``"silu"`` or ``"identity"``. ``"auto"``: relu in a learned space, where

@@ -40,6 +40,9 @@ PATIENCE, PLAIN_PATIENCE = 4, 6
 # hidden_layer_sizes=None: below this many rows, on batches of more, on a graph of more.
 SMALL_SAMPLE = 1000
 SMALL_LAYERS, BATCH_LAYERS, GRAPH_LAYERS = (64, 64), (128, 128), (256, 256, 256)
+# The last of the latter has at least so many for each eigenvector: fewer units than
+# these span fewer dimensions, and with half as many training takes longer.
+UNITS_PER_OUTPUT = 2
 # The first of them has at most this many weights, but at least this many units.
 MOST_WEIGHTS, LEAST_UNITS = 2**21, 16
 
@@ -98,10 +101,11 @@ def batch_layers(n_samples, n_columns):
     return of_columns(layers, n_columns)
 
 
-def graph_layers(n_samples, n_columns):
+def graph_layers(n_samples, n_columns, n_outputs):
     """Units of the hidden layers of a map trained on the graph of all rows."""
-    layers = SMALL_LAYERS if n_samples < SMALL_SAMPLE else GRAPH_LAYERS
-    return of_columns(layers, n_columns)
+    *layers, last = SMALL_LAYERS if n_samples < SMALL_SAMPLE else GRAPH_LAYERS
+    last = max(last, UNITS_PER_OUTPUT * n_outputs)
+    return of_columns((*layers, last), n_columns)
 
 
 def of_columns(layers, n_columns):

@@ -300,7 +300,7 @@ def _placed(inputs, nodes, task, n_outputs, generator):
     """The same, placed at the rows of the inputs with the numbers `nodes`."""
     hidden = task.hidden_layer_sizes
     if hidden is None:
-        hidden = graph_layers(*inputs.shape)
+        hidden = graph_layers(*inputs.shape, n_outputs)
     mlp = placed_mlp(
         lambda chosen: inputs.batch(nodes[chosen]),
         len(nodes),

@@ -44,6 +44,15 @@ def test_number_of_components(n_components, blobs):
     assert fitted.diffusion_time_ == 0
 
 
+def test_many_components_have_as_many_dimensions(rng):
+    """The last hidden layer of a table of 300 rows would have 64 units."""
+    X = rng.uniform(size=(300, 2))
+    fitted = model(90, max_iter=3).fit(X)
+    assert fitted.embedding_.shape == (300, 90)
+    centred = fitted.embedding_ - fitted.embedding_.mean(axis=0)
+    assert np.linalg.matrix_rank(centred) == 90
+
+
 def test_drop_first_leaves_the_constant_out(chain, global_random_seed):
     X, _ = chain
     with_first = model(3, global_random_seed, drop_first=False).fit(X)

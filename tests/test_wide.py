@@ -3,6 +3,7 @@
 import tracemalloc
 import warnings
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
@@ -244,7 +245,7 @@ def test_no_batch_is_read_beside_the_one_before(monkeypatch):
     "layers",
     [
         _defaults.batch_layers,
-        _defaults.graph_layers,
+        partial(_defaults.graph_layers, n_outputs=16),
         _defaults.siamese_layers,
         _defaults.coder_layers,
     ],
