@@ -158,11 +158,11 @@ def _has_more(given):
     return given.graph is None and len(given.encoded.rows) > SOLVED_ROWS
 
 
-def _larger(given, candidate):
-    """A Contest on more rows with a plain candidate, by exact eigenvectors; or None."""
+def _larger(given, plain):
+    """A Contest on more rows with plain candidates, by exact eigenvectors; or None."""
     if not _has_more(given):
         return None
-    return _solved(_contest(given, CRITERION_ROWS), given, [candidate])
+    return _solved(_contest(given, CRITERION_ROWS), given, plain)
 
 
 def _solved(contest, given, plain):
@@ -174,17 +174,12 @@ def _solved(contest, given, plain):
     if given.graph is not None or params.gamma is not None or callable(params.affinity):
         return None
     points = standard_points(given.encoded.codes[contest.rows], _defaults.AUTO_WIDTH)
+    how = params.affinity, params.laplacian, given.components, contest.multiplicities
+    solve = functools.cache(lambda near: solved_clusters(points, near, *how))
     for candidate in plain:
         if contest.equal:
             break
-        labels, gap = solved_clusters(
-            points,
-            _solved_neighbors(points.shape[0], given, candidate),
-            params.affinity,
-            params.laplacian,
-            given.components,
-            contest.multiplicities,
-        )
+        labels, gap = solve(_solved_neighbors(points.shape[0], given, candidate))
         # Where others are sure and the graph of all rows is not, it has no say.
         doubted = candidate.whole and contest.settled
         if not doubted or contest.sure_alone(candidate, labels, gap):

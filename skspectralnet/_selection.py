@@ -336,8 +336,8 @@ class Ways(NamedTuple):
     contest : callable
         Nothing -> a Contest without entries.
     larger : callable
-        A plain candidate -> a Contest on more rows with its exact clusters as the only
-        entry; None where there are no more.
+        Plain candidates -> a Contest on more rows with their exact clusters; None where
+        there are no more.
     """
 
     fit: object
@@ -356,8 +356,8 @@ def choose(candidates, solved, ways):
     solved : Contest or None
         Where the plain ones have been compared by the exact eigenvectors of their
         graphs: the best of them alone is fitted, and only where it is clearly better
-        than the last one. Where it is settled, and batches do not find its clusters,
-        that of all rows is fitted.
+        than the last one, on more rows as well. Where it is settled, and batches do not
+        find its clusters, that of all rows is fitted.
     ways : Ways
 
     Returns
@@ -384,9 +384,11 @@ def choose(candidates, solved, ways):
             return learned, solved.selection()
         # The neighbours of few rows are far: those of more are nearer to what a map of
         # all rows can find, and are solved for sooner than it is learned.
-        larger = ways.larger(solved.taken)
-        if larger and larger.add(last, ways.clusters(learned, larger.rows)):
-            return learned, larger.selection()
+        larger = ways.larger(dict.fromkeys([solved.taken, *whole]))
+        if larger is not None:
+            if larger.add(last, ways.clusters(learned, larger.rows)):
+                return learned, larger.selection()
+            candidates = [larger.taken, last]
     best, failed, contest = None, None, ways.contest()
     for candidate in candidates:
         try:

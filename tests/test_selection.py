@@ -210,7 +210,7 @@ class Fitted:
             fit,
             lambda name, _: self.labels[name],
             contest.again,
-            lambda candidate: self.larger,
+            lambda plain: self.larger,
         )
 
 
@@ -251,6 +251,21 @@ def test_rows_that_were_not_solved_first_decide_before_a_plain_map_is_learned():
         best, selection = choose(candidates, solved, fits.ways(solved))
         assert fits.fitted == fitted
         assert best == selection.taken == fitted[-1]
+
+
+def test_the_plain_map_that_more_rows_prefer_is_fitted():
+    halves, mixed = np.arange(100) // 50, np.arange(100) % 2
+    solved = Contest(sparse.csr_array(ring(100)), slice(None))
+    solved.add(candidate(FINE), halves)
+    two = sparse.block_diag([ring(50), ring(50)], format="csr")
+    larger = Contest(sparse.csr_array(two), slice(None))
+    larger.add(candidate(FINE), mixed)
+    larger.add(candidate(ALL_ROWS), halves)
+    fits = Fitted(larger, **{ALL_ROWS: halves, LEARNED: mixed})
+    candidates = [candidate(name) for name in (FINE, ALL_ROWS, LEARNED)]
+    best, selection = choose(candidates, solved, fits.ways(solved))
+    assert fits.fitted == [LEARNED, ALL_ROWS]
+    assert best == selection.taken == ALL_ROWS
 
 
 def test_as_many_pieces_as_clusters_are_the_clusters(rng):
