@@ -297,6 +297,11 @@ class Contest:
         return (self._gap and self._cuts_hardly() and same) or self.certain
 
     @property
+    def thin(self):
+        """Whether a cluster taken has too few nodes to tell anything of it."""
+        return np.unique(self.labels, return_counts=True)[1].min() < LEAST_KNIT
+
+    @property
     def certain(self):
         """Whether the clusters taken are well knit."""
         if self._certain is None:
@@ -379,16 +384,17 @@ def choose(candidates, solved, ways):
                     solved.stand_in(candidate, found)
                 return plain, solved.selection()
     else:
-        candidates, learned = [solved.taken, last], ways.fit(last)
-        if solved.add(last, ways.clusters(learned, solved.rows)):
-            return learned, solved.selection()
+        thin, candidates = solved.thin, [solved.taken, last]
+        plain, learned = dict.fromkeys([solved.taken, *whole]), ways.fit(last)
+        better = solved.add(last, ways.clusters(learned, solved.rows))
         # The neighbours of few rows are far: those of more are nearer to what a map of
         # all rows can find, and are solved for sooner than it is learned.
-        larger = ways.larger(dict.fromkeys([solved.taken, *whole]))
+        larger = ways.larger(plain) if thin or not better else None
         if larger is not None:
-            if larger.add(last, ways.clusters(learned, larger.rows)):
-                return learned, larger.selection()
             candidates = [larger.taken, last]
+            better = larger.add(last, ways.clusters(learned, larger.rows))
+        if better:
+            return learned, (larger or solved).selection()
     best, failed, contest = None, None, ways.contest()
     for candidate in candidates:
         try:

@@ -268,6 +268,21 @@ def test_the_plain_map_that_more_rows_prefer_is_fitted():
     assert best == selection.taken == ALL_ROWS
 
 
+@pytest.mark.parametrize(("n_rows", "fitted"), [(100, 1), (30, 2)])
+def test_more_rows_decide_where_clusters_have_few(n_rows, fitted):
+    """Halves of 30 rows are thinner than two neighbourhoods of ten."""
+    y, mixed = np.arange(n_rows) * 2 // n_rows, np.arange(n_rows) % 2
+    solved = Contest(sparse.csr_array(ring(n_rows)), slice(None))
+    solved.add(candidate(FINE), mixed)
+    larger = Contest(sparse.csr_array(ring(n_rows)), slice(None))
+    larger.add(candidate(ALL_ROWS), y)
+    fits = Fitted(larger, **{ALL_ROWS: y, LEARNED: np.where(y, y, mixed)})
+    candidates = [candidate(name) for name in (FINE, ALL_ROWS, LEARNED)]
+    best, _ = choose(candidates, solved, fits.ways(solved))
+    assert len(fits.fitted) == fitted
+    assert best == (LEARNED if fitted == 1 else ALL_ROWS)
+
+
 def test_as_many_pieces_as_clusters_are_the_clusters(rng):
     X, y = make_blobs(300, centers=4, cluster_std=0.1, random_state=rng)
     found = []
