@@ -108,12 +108,12 @@ def laplacian_product(graph, degrees, Y, laplacian):
 def graph_eigenpairs(graph, n_vectors, laplacian, random_state):
     r"""The lowest eigenpairs of the Laplacian of a graph.
 
-    Solved for the symmetric form :math:`M^{-1/2} L M^{-1/2}`, by LAPACK for a few
-    hundred rows and by Lanczos beyond. The eigenvalue 0 has a vector for each
-    connected component. That space is known without a solver, and its basis here is:
-    the trivial vector first, then one component after the other against those before
-    it, the largest first. Where there are more components than vectors asked for, the
-    largest have them.
+    Solved for the symmetric form :math:`M^{-1/2} L M^{-1/2}`, one connected component
+    at a time, by LAPACK for a few hundred rows and by Lanczos beyond. The eigenvalue 0
+    has a vector for each component. That space is known without a solver, and its basis
+    here is: the trivial vector first, then one component after the other against those
+    before it, the largest first. Where there are more components than vectors asked
+    for, the largest have them.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def graph_eigenpairs(graph, n_vectors, laplacian, random_state):
     if n_left > 0:
         shifted = _shifted_laplacian(graph, degrees, laplacian, bound)
         whole = _component_vectors(trivial, members, n_connected, orthogonal=True)
-        nearness, others = _largest_pairs(shifted, whole, n_left, random_state)
+        nearness, others = _pairs_apart(shifted, whole, members, n_left, random_state)
         eigenvalues = np.append(eigenvalues, np.maximum(bound * (1.0 - nearness), 0.0))
         vectors = np.column_stack([vectors, others])
     size = np.sqrt(row_weights.sum())
@@ -184,6 +184,40 @@ def _shifted_laplacian(graph, degrees, laplacian, bound):
         off_diagonal = (roots @ graph @ roots) / bound
         diagonal = np.full(n_samples, 1.0 - 1.0 / bound)
     return sparse.csr_array(off_diagonal + sparse.diags_array(diagonal))
+
+
+def _pairs_apart(matrix, known, members, n_vectors, random_state):
+    """The largest eigenpairs but for the known one of each connected component.
+
+    Those of all are the union of each component's. It is first asked for its share of
+    them, then for twice as many as long as the next could be among the largest.
+    """
+    n_samples, n_connected = known.shape
+    if n_connected == 1 or n_samples <= _DENSE_ROWS:
+        return _largest_pairs(matrix, known, n_vectors, random_state)
+    order, sizes = np.argsort(members, kind="stable"), np.bincount(members)
+    matrix, known = matrix[order][:, order], known[order]
+    ends = np.cumsum(sizes)
+    blocks = [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+    most = np.minimum(sizes - 1, n_vectors)
+    asked = np.minimum(np.ceil(n_vectors * sizes / n_samples).astype(int) + 1, most)
+    solved, left = [None] * n_connected, np.arange(n_connected)
+    while len(left):
+        for i in left:
+            block, own = matrix[blocks[i], blocks[i]], known[blocks[i], [i]]
+            solved[i] = _largest_pairs(block, own, asked[i], random_state)
+        values = np.concatenate([pairs[0] for pairs in solved])
+        bar = -np.inf if len(values) < n_vectors else np.sort(values)[-n_vectors]
+        smallest = np.array([pairs[0][-1] for pairs in solved])
+        left = np.flatnonzero((asked < most) & (smallest > bar))
+        asked[left] = np.minimum(2 * asked[left], most[left])
+    taken = np.argsort(-values, kind="stable")[:n_vectors]
+    places = [(i, j) for i in range(n_connected) for j in range(asked[i])]
+    vectors = np.zeros((n_samples, n_vectors))
+    for column, place in enumerate(taken):
+        i, j = places[place]
+        vectors[order[blocks[i]], column] = solved[i][1][:, j]
+    return values[taken], vectors
 
 
 def _largest_pairs(matrix, known, n_vectors, random_state):

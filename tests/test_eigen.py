@@ -216,6 +216,23 @@ def test_each_component_has_a_vector_of_eigenvalue_zero(
         assert (np.sign(pairs.vectors[:, 1]) == np.where(largest, 1, -1)).all()
 
 
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+def test_eigenvalues_of_a_graph_in_pieces_are_those_of_all_pieces(laplacian, rng):
+    # Each piece has another share of the lowest, and one of two nodes has but two.
+    sizes, densities = (2, 40, 300, 700), (1.0, 0.5, 0.01, 0.002)
+    parts = [random_graph(rng, n, d) for n, d in zip(sizes, densities, strict=True)]
+    parts += [parts[2]]  # equal eigenvalues
+    mixed = rng.permutation(sum(sizes) + sizes[2])
+    graph = sparse.csr_array(
+        sparse.csr_array(sparse.block_diag(parts))[mixed][:, mixed]
+    )
+    expected = dense_eigenvalues(graph, laplacian)
+    for n_vectors in (6, 30, 60):
+        pairs = graph_eigenpairs(graph, n_vectors, laplacian, rng)
+        assert_allclose(pairs.eigenvalues, expected[:n_vectors], rtol=1e-4, atol=1e-9)
+        check_pairs(graph, pairs, laplacian)
+
+
 def test_all_eigenpairs_of_a_tiny_graph(rng):
     graph = sparse.csr_array(np.array([[0.0, 2.0], [2.0, 0.0]]))
     pairs = graph_eigenpairs(graph, 2, "random_walk", rng)
