@@ -120,9 +120,9 @@ class SpectralNetEmbedding(BaseSpectralNet):
         with the same relative accuracy as large ones.
     init : {"spectral", "random"}, default="spectral"
         - ``"spectral"``: the eigenvectors of the graph are solved for, the network
-          learns them by regression and is polished with the spectral loss where that
-          brings it nearer. Of more than 200,000 rows the neighbour graph of a random
-          part is solved. Needs ``neighbors_in="data"``;
+          learns them by regression and is polished with the spectral loss where it is
+          far from them and that brings it nearer. Of more than 200,000 rows the
+          neighbour graph of a random part is solved. Needs ``neighbors_in="data"``;
         - ``"random"``: the spectral loss alone, from random weights, as in [1]_.
     hidden_layer_sizes : int or array-like of int, default=None
         Units of each hidden layer. None: (64, 64) below 1,000 rows, else (128, 128),

@@ -223,7 +223,7 @@ def test_tasks_of_the_estimators_are_stages_and_their_epochs(model, blobs):
         "encoder": getattr(model.encoder_, "n_iter_", 0),
         "metric learner": getattr(model.metric_learner_, "n_iter_", 0),
         "spectral map": model.n_iter_,
-        "alignment": 10 if model.init == "spectral" else 0,
+        "alignment": 0,  # what it learned is near to the eigenvectors
     }
     found = recorder.begun()
     for stage in expected:
@@ -332,9 +332,10 @@ def test_only_the_stage_that_runs_is_stopped(stage, blobs):
 @any_quality
 def test_polishing_is_stopped_too(blobs):
     recorder = Recorder(stop=3, stage="alignment")
-    model = clone(SPECTRAL["graph, spectral"]).set_callbacks(recorder).fit(blobs[0])
+    model = clone(SPECTRAL["graph, spectral"]).set_callbacks(recorder)
+    model.set_params(hidden_layer_sizes=(1,), max_iter=2).fit(blobs[0])  # far from them
     assert recorder.begun().count(("fit", "alignment", "epoch")) == 3
-    assert model.n_iter_ == 30
+    assert model.n_iter_ == 2
 
 
 # --- scikit-learn's own callbacks

@@ -297,8 +297,10 @@ def test_polishing_is_kept_only_where_it_helps(monkeypatch):
             assert after == pytest.approx(before)
     for rate in (1e3, 1e30):  # ruins any network; makes a loss that is no number
         monkeypatch.setattr(_whole_graph, "_POLISH_RATE", rate)
-        best = polished(reader, good, pairs, schedule, generator=generator(), **HOOKS)
-        assert best.mlp is good
+        best = polished(reader, poor, pairs, schedule, generator=generator(), **HOOKS)
+        assert best.mlp is poor
+    monkeypatch.setattr(_whole_graph, "fit_edges", None)  # not called where it is near
+    assert polished(reader, good, pairs, schedule, generator=None, **HOOKS).mlp is good
 
 
 # --- the estimators
