@@ -21,7 +21,6 @@ from skspectralnet._plan import Components, Size, batch_size_of, batch_task, gra
 from skspectralnet._rows import dense_rows, in_memory, rows_at_once, standard_points
 from skspectralnet._selection import (
     ALL_EQUAL,
-    CRITERION_ROWS,
     SOLVED_ROWS,
     Contest,
     OpenNeighbors,
@@ -29,6 +28,7 @@ from skspectralnet._selection import (
     candidates_of,
     choose,
     criterion_graph,
+    criterion_rows,
     solved_clusters,
     some_rows,
     without_contest,
@@ -150,7 +150,7 @@ def _contest(given, most):
 
 def _fresh(sample, given):
     """A Contest without entries, on more rows than the sample if there are more."""
-    return _contest(given, CRITERION_ROWS) if _has_more(given) else sample.again()
+    return _large_contest(given) if _has_more(given) else sample.again()
 
 
 def _has_more(given):
@@ -162,7 +162,11 @@ def _larger(given, plain):
     """A Contest on more rows with plain candidates, by exact eigenvectors; or None."""
     if not _has_more(given):
         return None
-    return _solved(_contest(given, CRITERION_ROWS), given, plain)
+    return _solved(_large_contest(given), given, plain)
+
+
+def _large_contest(given):
+    return _contest(given, criterion_rows(given.components.n_expected))
 
 
 def _solved(contest, given, plain):

@@ -27,6 +27,9 @@ from skspectralnet._spectral import EdgelessError
 # The graph of the criterion, and of `score`: neighbours of a row, and the rows at most
 # (benchmarks/score.py).
 CRITERION_NEIGHBORS, CRITERION_ROWS = 10, 10_000
+# But of so many clusters that these are fewer than so many for each: such a graph may
+# fall into as many pieces, and one of fewer rows does not (benchmarks/speed.py).
+CRITERION_ROWS_PER_CLUSTER = 100
 # Rows of a graph whose eigenvectors are solved for, to compare without a training.
 SOLVED_ROWS = 4096
 # A difference of this many standard errors is not by chance.
@@ -124,8 +127,8 @@ class Selection:
     reason : str
         Why.
     n_rows : int
-        Nodes of the graph: rows that differ, at most 10,000; 0 where nothing was
-        compared.
+        Nodes of the graph: rows that differ, at most 10,000, or 100 for each of more
+        than a hundred clusters; 0 where nothing was compared.
     """
 
     candidates: tuple
@@ -372,29 +375,37 @@ def choose(candidates, solved, ways):
     selection : Selection
     """
     last, whole = candidates[-1], [c for c in candidates if c.whole]
+    thin = solved is not None and not solved.settled and solved.thin
+    if thin:  # a batch has fewer rows of that cluster still
+        solved = ways.larger(dict.fromkeys([*whole, solved.taken])) or solved
     if solved is None:
-        candidates = [c for c in candidates if not c.whole]
-    elif solved.settled:
-        candidates = [*dict.fromkeys([solved.taken, *whole]), last]
-        for candidate in candidates[:-1]:
-            plain = ways.fit(candidate)
-            found = ways.clusters(plain, solved.rows)
+        return _best_fitted([c for c in candidates if not c.whole], ways)
+    if solved.settled:
+        plain = [*dict.fromkeys([solved.taken, *whole])]
+        for candidate in plain:
+            fitted = ways.fit(candidate)
+            found = ways.clusters(fitted, solved.rows)
             if _agree(solved.labels, found):
                 if candidate is not solved.taken:
                     solved.stand_in(candidate, found)
-                return plain, solved.selection()
-    else:
-        thin, candidates = solved.thin, [solved.taken, last]
-        plain, learned = dict.fromkeys([solved.taken, *whole]), ways.fit(last)
-        better = solved.add(last, ways.clusters(learned, solved.rows))
-        # The neighbours of few rows are far: those of more are nearer to what a map of
-        # all rows can find, and are solved for sooner than it is learned.
-        larger = ways.larger(plain) if thin or not better else None
+                return fitted, solved.selection()
+        return _best_fitted([*plain, last], ways)
+    learned = ways.fit(last)
+    better = solved.add(last, ways.clusters(learned, solved.rows))
+    if not (better or thin):
+        # The neighbours of few rows are far: those of more are nearer to what a map
+        # of all rows can find, and are solved for sooner than it is learned.
+        larger = ways.larger(dict.fromkeys([solved.taken, *whole]))
         if larger is not None:
-            candidates = [larger.taken, last]
-            better = larger.add(last, ways.clusters(learned, larger.rows))
-        if better:
-            return learned, (larger or solved).selection()
+            solved = larger
+            better = solved.add(last, ways.clusters(learned, solved.rows))
+    if better:
+        return learned, solved.selection()
+    return _best_fitted([solved.taken, last], ways)
+
+
+def _best_fitted(candidates, ways):
+    """Fit candidates, one after the other, until the clusters of one are settled."""
     best, failed, contest = None, None, ways.contest()
     for candidate in candidates:
         try:
@@ -522,6 +533,11 @@ def some_rows(n_rows, most=None):
     if n_rows <= most:
         return slice(None)
     return np.sort(np.random.RandomState(0).permutation(n_rows)[:most])
+
+
+def criterion_rows(n_clusters):
+    """At most how many rows candidates for a number of clusters are compared on."""
+    return max(CRITERION_ROWS, CRITERION_ROWS_PER_CLUSTER * n_clusters)
 
 
 def criterion_graph(X, weights=None, n_neighbors=CRITERION_NEIGHBORS):
