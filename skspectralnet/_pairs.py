@@ -19,6 +19,8 @@ _SAMPLED_ROWS = 2000
 # init="spectral": eigenvectors of the neighbour graph of at most this many rows. Parts
 # of it with a smaller share of its rows say nothing about the others.
 _MOST_ROWS, _LEAST_PART = 20_000, 0.01
+# Eigenvalues that differ by less are equal.
+_EQUAL = 1e-6
 
 
 class Pairs(NamedTuple):
@@ -116,12 +118,21 @@ def neighbor_differences(pairs):
     return np.concatenate(found)
 
 
+def _before_ties(eigenvalues):
+    """How many are below the last one, but at least two.
+
+    Parts that are alike have equal ones; it is chance whose vectors come first.
+    """
+    return max(int(np.searchsorted(eigenvalues, eigenvalues[-1] - _EQUAL)), 2)
+
+
 def spectral_start(pairs, n_components, rng):
     r"""Eigenvectors of the neighbour graph, in as many dimensions as asked for.
 
     As many as `n_components` beyond those of eigenvalue 0, of which every connected
     part of the graph has one: the parts are told apart, and each is unfolded. More
-    than `n_components` are brought to them by a random orthogonal projection.
+    than `n_components` are brought to them by a random orthogonal projection. Equal
+    eigenvalues are all among them or none.
 
     Returns
     -------
@@ -140,11 +151,12 @@ def spectral_start(pairs, n_components, rng):
     large = np.flatnonzero(sizes[parts] >= max(2, _LEAST_PART * len(rows)))
     if len(large) == 0:
         return None
-    n_vectors = min(len(np.unique(parts[large])) + n_components, len(large))
+    n_vectors = min(len(np.unique(parts[large])) + n_components + 1, len(large))
     graph = sparse.csr_array(graph[large][:, large])
-    vectors = graph_eigenpairs(graph, n_vectors, "random_walk", rng).vectors[:, 1:]
-    if n_vectors - 1 > n_components:
-        normal = rng.normal(size=(n_vectors - 1, n_components))
+    pairs = graph_eigenpairs(graph, n_vectors, "random_walk", rng)
+    vectors = pairs.vectors[:, 1 : _before_ties(pairs.eigenvalues)]
+    if vectors.shape[1] > n_components:
+        normal = rng.normal(size=(vectors.shape[1], n_components))
         vectors = vectors @ np.linalg.qr(normal)[0]
     size = vectors.std(axis=0)
     vectors = np.clip(vectors / np.where(size > 0, size, 1.0), -5.0, 5.0)

@@ -144,6 +144,17 @@ def test_a_long_cluster_stays_whole(global_random_seed, rng):
     assert same_order(torn, t) < 0.9
 
 
+def test_start_treats_parts_that_are_alike_alike(global_random_seed):
+    # Five parts have five equal eigenvalues each time: seven are not five and two.
+    apart = np.random.RandomState(global_random_seed).uniform(0.9, 1.1, size=100)
+    t, part = np.tile(np.cumsum(apart), 5), np.repeat(np.arange(5), 100)
+    places = start_of(np.c_[t, 1000.0 * part], 7, global_random_seed).places
+    for c in range(5):
+        own = places[part == c] - places[part == c].mean(axis=0)
+        sizes = np.linalg.svd(own, compute_uv=False)
+        assert sizes[1] < 0.05 * sizes[0]  # unfolded in one direction
+
+
 def start_of(X, n_components, seed=0, k=5):
     near = NearestNeighbors(n_neighbors=k).fit(X).kneighbors(return_distance=False)
     pairs = _pairs.Pairs(Rows(X, *center_and_scale(X)), near, None, near.shape[1], 1.0)
