@@ -210,7 +210,7 @@ class _DaskSpectralNet(BaseEstimator):
             size=plain.subsample or _SUBSAMPLE,
             seed=seed,
             dtype=type_of(X),
-            directed=plain.metric == "cosine" and plain.encoder in (None, "auto"),
+            directed=plain._sees_zeros(),
         )
         sample, n_samples = drawn(client, X, wanted, partial_labels)
         with given_up_on_error(client, sample):
