@@ -166,7 +166,9 @@ def _larger(given, plain):
 
 
 def _large_contest(given):
-    return _contest(given, criterion_rows(given.components.n_expected))
+    components = given.components
+    most = criterion_rows(components.n_expected, components.n_learned)
+    return _contest(given, most)
 
 
 def _solved(contest, given, plain):

@@ -28,8 +28,9 @@ from skspectralnet._spectral import EdgelessError
 # (benchmarks/score.py).
 CRITERION_NEIGHBORS, CRITERION_ROWS = 10, 10_000
 # But of so many clusters that these are fewer than so many for each: such a graph may
-# fall into as many pieces, and one of fewer rows does not (benchmarks/speed.py).
-CRITERION_ROWS_PER_CLUSTER = 100
+# fall into as many pieces, and one of fewer rows does not (benchmarks/speed.py). Its
+# eigenvectors have so many entries at most.
+CRITERION_ROWS_PER_CLUSTER, _MOST_ENTRIES = 100, 2**24
 # Rows of a graph whose eigenvectors are solved for, to compare without a training.
 SOLVED_ROWS = 4096
 # A difference of this many standard errors is not by chance.
@@ -535,9 +536,10 @@ def some_rows(n_rows, most=None):
     return np.sort(np.random.RandomState(0).permutation(n_rows)[:most])
 
 
-def criterion_rows(n_clusters):
+def criterion_rows(n_clusters, n_vectors):
     """At most how many rows candidates for a number of clusters are compared on."""
-    return max(CRITERION_ROWS, CRITERION_ROWS_PER_CLUSTER * n_clusters)
+    wanted = CRITERION_ROWS_PER_CLUSTER * n_clusters
+    return max(CRITERION_ROWS, min(wanted, _MOST_ENTRIES // n_vectors))
 
 
 def criterion_graph(X, weights=None, n_neighbors=CRITERION_NEIGHBORS):

@@ -25,6 +25,7 @@ from skspectralnet._selection import (
     candidates_of,
     choose,
     criterion_graph,
+    criterion_rows,
     solved_clusters,
 )
 
@@ -281,6 +282,27 @@ def test_more_rows_decide_where_clusters_have_few(n_rows, fitted):
     best, _ = choose(candidates, solved, fits.ways(solved))
     assert len(fits.fitted) == fitted
     assert best == (LEARNED if fitted == 1 else ALL_ROWS)
+
+
+def test_thin_clusters_that_more_rows_settle_need_no_learned_space():
+    y, mixed = np.arange(30) // 15, np.arange(30) % 2
+    solved = Contest(sparse.csr_array(ring(30)), slice(None))
+    solved.add(candidate(FINE), mixed)
+    two = sparse.block_diag([ring(15), ring(15)], format="csr")
+    larger = Contest(sparse.csr_array(two), slice(None))
+    larger.add(candidate(ALL_ROWS), y)
+    fits = Fitted(larger, **{ALL_ROWS: y})
+    candidates = [candidate(name) for name in (FINE, ALL_ROWS, LEARNED)]
+    assert choose(candidates, solved, fits.ways(solved))[0] == ALL_ROWS
+    assert fits.fitted == [ALL_ROWS]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rows"),
+    [((10, 13), 10_000), ((300, 390), 30_000), ((1000, 1300), 2**24 // 1300)],
+)
+def test_many_clusters_are_compared_on_more_rows(sizes, rows):
+    assert criterion_rows(*sizes) == rows
 
 
 def test_as_many_pieces_as_clusters_are_the_clusters(rng):
