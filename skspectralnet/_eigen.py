@@ -10,8 +10,9 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 # Directions of the outputs with less than this share of the largest one's energy
 # are rounding, not functions that the network has learned.
 _RANK_TOLERANCE = 1e-10
-# Up to this many rows LAPACK is as fast as Lanczos, and never fails.
-_DENSE_ROWS = 600
+# Up to this many rows LAPACK is as fast as Lanczos, and never fails; up to more rows
+# where this share of their eigenvectors is wanted.
+_DENSE_ROWS, _MOST_DENSE_ROWS, _DENSE_SHARE = 600, 8192, 1 / 16
 # Lanczos: relative accuracy of the eigenvalues of I - L, and restarts before the
 # factorisation of a shifted Laplacian takes over (long paths and rings need it).
 _TOLERANCE, _RESTARTS = 1e-8, 200
@@ -223,7 +224,8 @@ def _pairs_apart(matrix, known, members, n_vectors, random_state):
 def _largest_pairs(matrix, known, n_vectors, random_state):
     """The largest eigenpairs of a matrix, apart from known ones of eigenvalue 1."""
     n_samples = matrix.shape[0]
-    if n_samples <= _DENSE_ROWS or n_vectors >= n_samples // 2:
+    many = n_samples <= _MOST_DENSE_ROWS and n_vectors >= _DENSE_SHARE * n_samples
+    if n_samples <= _DENSE_ROWS or many or n_vectors >= n_samples // 2:
         dense = matrix.toarray() - 2.0 * (known @ known.T).toarray()
         last = [n_samples - n_vectors, n_samples - 1]
         values, vectors = linalg.eigh(dense, subset_by_index=last)
