@@ -24,10 +24,12 @@ NAMES = (
     *("alternating", "assignment", "converted", "dask_scale", "eigengap"),
     *("eigensolvers", "fidelity"),
     *("files", "footprint", "how_sure", "merge", "mnist", "mnist_peer", "more_shapes"),
-    *("mutation", "neighbors", "neighbors_large", "orthonorm", "peers", "promises"),
-    *("quality", "regret", "roofline"),
+    *("mutation", "neighbors", "neighbors_large", "orthonorm", "peers", "peers_data"),
+    *("promises", "quality", "regret", "roofline"),
     *("scale", "score", "shapes", "siamese", "small", "speed", "supervised"),
 )
+# The second file of a script: the script, and its function for the tables.
+SECOND = {"peers_data": ("peers", "data_tables")}
 STYLE = {"svg.hashsalt": "skspectralnet", "font.size": 12, "axes.grid": True}
 
 
@@ -43,15 +45,17 @@ def make_all(folder=GENERATED):
 def parts(name, folder):
     """{part: text} of a benchmark; its picture goes into the folder."""
     record = json.loads((BENCHMARKS / "results" / f"{name}.json").read_text("utf-8"))
-    benchmark = importlib.import_module(name)
-    if hasattr(benchmark, "draw"):
+    script, tables = SECOND.get(name, (name, "tables"))
+    benchmark = importlib.import_module(script)
+    if hasattr(benchmark, "draw") and name == script:
         with mpl.rc_context(STYLE):
             figure = Figure()
             benchmark.draw(record, figure)
             path = folder / f"{name}.svg"
             figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
     provenance = getattr(benchmark, "provenance", rst.provenance)
-    return benchmark.tables(record) | {f"{name}_provenance": provenance(record)}
+    found = getattr(benchmark, tables)(record)
+    return found | {f"{name}_provenance": provenance(record)}
 
 
 def restructured(path):
