@@ -123,11 +123,12 @@ def selected(given, rng, fit_task):
         trial = _trial(candidates[0], given, rng, fit_task)
         return trial, without_contest(candidates[0].name, reason or ALL_EQUAL)
     fit = functools.partial(_attempt, given=given, rng=rng, fit_task=fit_task)
+    more = functools.cache(functools.partial(_more_rows, sample, given))
     ways = Ways(
         fit=functools.cache(fit),
         clusters=functools.partial(_clusters_of, given),
-        contest=functools.partial(_fresh, sample, given),
-        larger=functools.partial(_larger, given),
+        contest=lambda: more().again(),
+        larger=functools.partial(_larger, more, given),
     )
     best, selection = choose(candidates, _solved(sample, given, candidates[:-1]), ways)
     rng.set_state(best.rng.get_state())
@@ -148,9 +149,12 @@ def _contest(given, most):
     return None if graph is None else Contest(graph, rows[first], many)
 
 
-def _fresh(sample, given):
-    """A Contest without entries, on more rows than the sample if there are more."""
-    return _large_contest(given) if _has_more(given) else sample.again()
+def _more_rows(sample, given):
+    """A Contest on more rows than the sample; the sample where there are no more."""
+    if not _has_more(given):
+        return sample
+    components = given.components
+    return _contest(given, criterion_rows(components.n_expected, components.n_learned))
 
 
 def _has_more(given):
@@ -158,17 +162,9 @@ def _has_more(given):
     return given.graph is None and len(given.encoded.rows) > SOLVED_ROWS
 
 
-def _larger(given, plain):
+def _larger(more, given, plain):
     """A Contest on more rows with plain candidates, by exact eigenvectors; or None."""
-    if not _has_more(given):
-        return None
-    return _solved(_large_contest(given), given, plain)
-
-
-def _large_contest(given):
-    components = given.components
-    most = criterion_rows(components.n_expected, components.n_learned)
-    return _contest(given, most)
+    return _solved(more().again(), given, plain) if _has_more(given) else None
 
 
 def _solved(contest, given, plain):

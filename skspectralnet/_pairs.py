@@ -153,8 +153,8 @@ def spectral_start(pairs, n_components, rng):
         return None
     n_vectors = min(len(np.unique(parts[large])) + n_components + 1, len(large))
     graph = sparse.csr_array(graph[large][:, large])
-    pairs = graph_eigenpairs(graph, n_vectors, "random_walk", rng)
-    vectors = pairs.vectors[:, 1 : _before_ties(pairs.eigenvalues)]
+    lowest = graph_eigenpairs(graph, n_vectors, "random_walk", rng)
+    vectors = lowest.vectors[:, 1 : _before_ties(lowest.eigenvalues)]
     if vectors.shape[1] > n_components:
         normal = rng.normal(size=(vectors.shape[1], n_components))
         vectors = vectors @ np.linalg.qr(normal)[0]

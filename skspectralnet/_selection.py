@@ -365,7 +365,8 @@ def choose(candidates, solved, ways):
     solved : Contest or None
         Where the plain ones have been compared by the exact eigenvectors of their
         graphs: the best of them alone is fitted, and only where it is clearly better
-        than the last one, on more rows as well. Where it is settled, and batches do not
+        than the last one, on more rows as well; these come first where one of its
+        clusters has few of the others. Where it is settled, and batches do not
         find its clusters, that of all rows is fitted.
     ways : Ways
 

@@ -487,8 +487,8 @@ def _polish_edges(reader, mlp, schedule, generator, hooks):
 
 
 def _farness(fit):
-    """The distance of a GraphFit, or where it is not known what Ritz values have more
-    than eigenvalues, but for a constant."""
+    """The distance of a GraphFit, or where it is not known the sum of its Ritz values:
+    they are never below the eigenvalues."""
     distance = fit.error.distance
     return float(fit.pairs.eigenvalues.sum()) if distance is None else distance
 

@@ -215,6 +215,18 @@ class Fitted:
         )
 
 
+def contest_of(graph, **labels):
+    """A Contest with entries: candidates by name, and their labels."""
+    contest = Contest(sparse.csr_array(graph), slice(None))
+    for name, found in labels.items():
+        contest.add(candidate(name), found)
+    return contest
+
+
+def two_rings(n_nodes):
+    return sparse.block_diag([ring(n_nodes), ring(n_nodes)])
+
+
 @pytest.mark.parametrize(
     ("found", "taken", "fitted"),
     [
@@ -227,9 +239,7 @@ def test_clusters_that_are_settled_are_fitted_until_a_map_has_them(
     found, taken, fitted
 ):
     right, wrong = np.arange(100) // 50, np.arange(100) % 2
-    two = sparse.block_diag([ring(50), ring(50)], format="csr")
-    solved = Contest(sparse.csr_array(two), slice(None))
-    solved.add(candidate(FINE), right)
+    solved = contest_of(two_rings(50), **{FINE: right})
     names = (FINE, ALL_ROWS, LEARNED)
     fits = Fitted(**{name: right if name in found else wrong for name in names})
     candidates = [candidate(name) for name in names]
@@ -240,13 +250,11 @@ def test_clusters_that_are_settled_are_fitted_until_a_map_has_them(
 
 
 def test_rows_that_were_not_solved_first_decide_before_a_plain_map_is_learned():
-    one = sparse.csr_array(ring(100))
     halves, mixed = np.arange(100) // 50, np.arange(100) % 2
     names = (FINE, LEARNED)
     for in_larger, fitted in ((mixed, [LEARNED]), (halves, [LEARNED, FINE])):
-        solved, larger = (Contest(one, slice(None)) for _ in range(2))
-        solved.add(candidate(FINE), halves)
-        larger.add(candidate(FINE), in_larger)
+        solved = contest_of(ring(100), **{FINE: halves})
+        larger = contest_of(ring(100), **{FINE: in_larger})
         fits = Fitted(larger, **{FINE: halves, LEARNED: mixed})
         candidates = [candidate(name) for name in names]
         best, selection = choose(candidates, solved, fits.ways(solved))
@@ -256,12 +264,8 @@ def test_rows_that_were_not_solved_first_decide_before_a_plain_map_is_learned():
 
 def test_the_plain_map_that_more_rows_prefer_is_fitted():
     halves, mixed = np.arange(100) // 50, np.arange(100) % 2
-    solved = Contest(sparse.csr_array(ring(100)), slice(None))
-    solved.add(candidate(FINE), halves)
-    two = sparse.block_diag([ring(50), ring(50)], format="csr")
-    larger = Contest(sparse.csr_array(two), slice(None))
-    larger.add(candidate(FINE), mixed)
-    larger.add(candidate(ALL_ROWS), halves)
+    solved = contest_of(ring(100), **{FINE: halves})
+    larger = contest_of(two_rings(50), **{FINE: mixed, ALL_ROWS: halves})
     fits = Fitted(larger, **{ALL_ROWS: halves, LEARNED: mixed})
     candidates = [candidate(name) for name in (FINE, ALL_ROWS, LEARNED)]
     best, selection = choose(candidates, solved, fits.ways(solved))
@@ -273,10 +277,8 @@ def test_the_plain_map_that_more_rows_prefer_is_fitted():
 def test_more_rows_decide_where_clusters_have_few(n_rows, fitted):
     """Halves of 30 rows are thinner than two neighbourhoods of ten."""
     y, mixed = np.arange(n_rows) * 2 // n_rows, np.arange(n_rows) % 2
-    solved = Contest(sparse.csr_array(ring(n_rows)), slice(None))
-    solved.add(candidate(FINE), mixed)
-    larger = Contest(sparse.csr_array(ring(n_rows)), slice(None))
-    larger.add(candidate(ALL_ROWS), y)
+    solved = contest_of(ring(n_rows), **{FINE: mixed})
+    larger = contest_of(ring(n_rows), **{ALL_ROWS: y})
     fits = Fitted(larger, **{ALL_ROWS: y, LEARNED: np.where(y, y, mixed)})
     candidates = [candidate(name) for name in (FINE, ALL_ROWS, LEARNED)]
     best, _ = choose(candidates, solved, fits.ways(solved))
@@ -286,11 +288,8 @@ def test_more_rows_decide_where_clusters_have_few(n_rows, fitted):
 
 def test_thin_clusters_that_more_rows_settle_need_no_learned_space():
     y, mixed = np.arange(30) // 15, np.arange(30) % 2
-    solved = Contest(sparse.csr_array(ring(30)), slice(None))
-    solved.add(candidate(FINE), mixed)
-    two = sparse.block_diag([ring(15), ring(15)], format="csr")
-    larger = Contest(sparse.csr_array(two), slice(None))
-    larger.add(candidate(ALL_ROWS), y)
+    solved = contest_of(ring(30), **{FINE: mixed})
+    larger = contest_of(two_rings(15), **{ALL_ROWS: y})
     fits = Fitted(larger, **{ALL_ROWS: y})
     candidates = [candidate(name) for name in (FINE, ALL_ROWS, LEARNED)]
     assert choose(candidates, solved, fits.ways(solved))[0] == ALL_ROWS
