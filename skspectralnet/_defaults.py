@@ -57,9 +57,19 @@ COMPONENTS_PER_CLUSTER = 1.3
 MOST_CLUSTERS, LARGE_GRAPH, LARGE_GRAPH_CLUSTERS = 128, 20_000, 30
 
 
-def activation(learned):
-    """That of the map's hidden layers, with a learned space and without."""
-    return "relu" if learned else "tanh"
+def activation(learned, regression):
+    """That of the map's hidden layers.
+
+    Parameters
+    ----------
+    learned : bool
+        Whether its inputs are a learned space.
+    regression : bool
+        Whether it is taught exact eigenvectors.
+    """
+    if learned:
+        return "relu"
+    return "gelu" if regression else "tanh"
 
 
 def map_batch_size(shape, n_components, learned):

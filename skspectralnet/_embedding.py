@@ -131,7 +131,8 @@ class SpectralNetEmbedding(BaseSpectralNet):
         and so fewer units where there are very many columns.
     activation : str, default="gelu"
         Of the hidden layers: ``"relu"``, ``"tanh"``, ``"logistic"``, ``"gelu"``,
-        ``"silu"`` or ``"identity"``. ``"auto"``: relu with a metric learner, else tanh.
+        ``"silu"`` or ``"identity"``. ``"auto"``: relu with a metric learner; else gelu
+        with ``init="spectral"`` on the graph of all rows, and tanh otherwise.
     alpha : float, default=1e-4
         Weight decay of the AdamW steps.
     learning_rate_init : float, default=5e-3

@@ -61,6 +61,7 @@ class GraphTask(NamedTuple):
     tol: float
     n_iter_no_change: int
     device: torch.device
+    until_near: bool = False  # whether regression ends where the vectors are near
     graph: object = None  # the CSR array given to fit, or None
     group: object = None  # ProcessGroup of the ranks that hold parts of the graph
 

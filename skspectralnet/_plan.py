@@ -16,6 +16,7 @@ class Components(NamedTuple):
     n_expected: int  # clusters that the graph should tell apart
     n_trivial: int  # 1 leaves out the trivial one
     support: object = None  # the ClusterSupport that decided, if any
+    until_near: bool = False  # whether exact ones need only be met nearly
 
 
 class Size(NamedTuple):
@@ -60,21 +61,22 @@ def graph_task(params, size, graph, init):
     if hidden is not None:
         hidden = tuple(layer_sizes(hidden))
     return _neighbor_graph.GraphTask(
-        **_common_fields(params, size),
+        **_common_fields(params, size, regression=init == "spectral"),
         **_patience(params, _defaults.SAMPLED_TOL, _defaults.PATIENCE),
         n_neighbors=_defaults.NEIGHBORS if n_neighbors is None else n_neighbors,
         n_neighbors_asked=n_neighbors is not None,
         hidden_layer_sizes=hidden,
         init=init,
+        until_near=size.components.until_near,
         graph=graph,
     )
 
 
-def _common_fields(params, size):
+def _common_fields(params, size, *, regression=False):
     """What both tasks have."""
     activation = params.activation
     if activation == "auto":
-        activation = _defaults.activation(size.learned)
+        activation = _defaults.activation(size.learned, regression)
     return {
         "n_components": size.components.n_learned,
         "affinity": params.affinity,

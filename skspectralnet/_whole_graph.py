@@ -45,6 +45,9 @@ _FAR = 0.1
 _REGRESSION_ROWS = 512
 # Of the closed form of the last layer, relative to each feature.
 _RIDGE = 1e-6
+# Where near is enough: a third of the epochs first, at twice the rate. On rows not seen
+# the vectors are then as near as after all epochs (benchmarks/fidelity.py).
+_FIRST_SHARE, _FIRST_RATE = 3, 2.0
 # Steps of an epoch: a power of the rows over a number, within bounds.
 _STEPS_POWER, _STEPS_SHARE, _LEAST_STEPS, _MOST_STEPS = 0.75, 30.0, 1, 80
 # Steps of an epoch of the spectral loss; the edges by which training ends, and the
@@ -316,7 +319,8 @@ def _placed(inputs, nodes, task, n_outputs, generator):
 def regress(reader, targets, mlp, schedule, *, generator, **hooks):
     """Teach a network eigenvectors of a graph.
 
-    By gradient steps, then the last layer once more in closed form.
+    By gradient steps, then the last layer once more in closed form. Where the task says
+    ``until_near``, that is looked at after a first cycle of fewer steps.
 
     Parameters
     ----------
@@ -348,9 +352,27 @@ def regress(reader, targets, mlp, schedule, *, generator, **hooks):
             missed = missed * batch.scales.to(missed.dtype)
             yield regression_loss(missed, batch.row_weights.to(missed.dtype))
 
-    history = train(mlp, losses, schedule, **hooks)
-    mlp.set_last_layer(*_last_layer(reader, mlp, targets))
-    return history
+    curve, near = [], _NEAR * len(targets.eigenvalues)
+    for cycle in _cycles(schedule, reader.task.until_near):
+        history = train(mlp, losses, cycle, **hooks)
+        curve += history.loss_curve
+        *last_layer, distance = _last_layer(reader, mlp, targets)
+        if distance <= near or history.interrupted or history.stopped:
+            break
+    mlp.set_last_layer(*last_layer)
+    return history._replace(loss_curve=curve)
+
+
+def _cycles(schedule, until_near):
+    """The cycles of a regression, each of which may be the last: a list of Schedule."""
+    n_first = -(-schedule.max_iter // _FIRST_SHARE)
+    if not until_near or n_first == schedule.max_iter:
+        return [schedule]
+    fast = _FIRST_RATE * schedule.learning_rate
+    return [
+        schedule._replace(max_iter=n_first, learning_rate=fast),
+        schedule._replace(max_iter=schedule.max_iter - n_first),
+    ]
 
 
 def _last_layer(reader, mlp, targets):
@@ -363,6 +385,12 @@ def _last_layer(reader, mlp, targets):
 
     Units that are silent in float32, the type of the training, get no weight: it would
     be as large as they are small, and what they have is rounding.
+
+    Returns
+    -------
+    weight, bias : ndarray
+    distance : float
+        The *squared* Grassmann distance of the outputs from the eigenvectors.
     """
     task = reader.task
     state = MLP.from_arrays(mlp.to_arrays())
@@ -371,8 +399,9 @@ def _last_layer(reader, mlp, targets):
     change = 2.0 * SMOOTHNESS / useless_value(reader.degrees, task.laplacian)
     weighted = row_weights[:, None] * H
     form = H.T @ laplacian_product(reader.graph, reader.degrees, H, task.laplacian)
-    matrix = weighted.T @ H + change * form
-    cross = (weighted.T @ targets.vectors) * (1.0 + change * targets.eigenvalues)
+    gram, inner = weighted.T @ H, weighted.T @ targets.vectors
+    matrix = gram + change * form
+    cross = inner * (1.0 + change * targets.eigenvalues)
     lengths = np.sqrt(np.diag(matrix))
     silent = lengths <= np.finfo(np.float32).eps * lengths.max()
     matrix[silent], matrix[:, silent], cross[silent] = 0.0, 0.0, 0.0
@@ -380,7 +409,25 @@ def _last_layer(reader, mlp, targets):
     scaled = matrix / np.outer(lengths, lengths) + _RIDGE * np.eye(len(matrix))
     solution = linalg.solve(scaled, cross / lengths[:, None], assume_a="pos")
     solution /= lengths[:, None]
-    return solution[:-1].T, solution[-1]
+    squares = row_weights @ targets.vectors**2
+    distance = _distance(solution.T @ gram @ solution, solution.T @ inner, squares)
+    return solution[:-1].T, solution[-1], distance
+
+
+def _distance(gram, cross, squares):
+    """The *squared* Grassmann distance of functions from orthogonal ones.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (q, q)
+        Of the functions.
+    cross : ndarray of shape (q, q)
+        Their inner products with the others.
+    squares : ndarray of shape (q,)
+        Squared lengths of the others.
+    """
+    within = np.einsum("ij,ij->j", cross, linalg.pinvh(gram) @ cross)
+    return float(np.sum(1.0 - within / squares))
 
 
 def fit_edges(reader, mlp, schedule, *, generator, n_steps=_EPOCH_STEPS, **hooks):

@@ -27,6 +27,7 @@ from skspectralnet._affinity import batch_affinity
 from skspectralnet._constraints import known_pairs
 from skspectralnet._eigen import (
     graph_eigenpairs,
+    grassmann_distance,
     inner_product,
     laplacian_product,
     residuals,
@@ -64,6 +65,7 @@ def reader_of(
     n_components=3,
     hidden_layer_sizes=(64, 64),
     activation="gelu",
+    until_near=False,
     **params,
 ):
     task = GraphTask(
@@ -81,6 +83,7 @@ def reader_of(
         tol=0.0,
         n_iter_no_change=40,
         device=torch.device("cpu"),
+        until_near=until_near,
     )
     rows = Rows(X, *center_and_scale(X))
     return GraphReader(rows, np.arange(len(X)), graph, task)
@@ -224,10 +227,49 @@ def test_units_that_are_silent_get_no_weight(global_random_seed):
     with torch.no_grad():
         mlp.weights[-2][:5] *= 0.01
         mlp.biases[-2][:5] = torch.tensor([-4.0, -6.5, -7.0, -8.0, -30.0])
-    weight, _ = _whole_graph._last_layer(reader, mlp, targets)
+    weight, *_ = _whole_graph._last_layer(reader, mlp, targets)
     # gelu(-4) is -1.3e-4, gelu(-6.5) -2.6e-10.
     assert (np.abs(weight[:, 0]) > 0.0).all()
     assert_array_equal(weight[:, 1:5], 0.0)
+
+
+@pytest.mark.parametrize("laplacian", LAPLACIANS)
+@pytest.mark.parametrize("epochs", [1, 20])
+def test_the_distance_told_is_that_of_the_outputs(laplacian, epochs):
+    reader, pairs = waves(laplacian)
+    mlp, vectors, _ = learn(reader, pairs, epochs)
+    row_weights = inner_product(reader.degrees, laplacian)
+    *layer, told = _whole_graph._last_layer(
+        reader, mlp, regression_targets(pairs, reader.task)
+    )
+    mlp.set_last_layer(*layer)
+    found = reader.outputs(mlp.frozen())
+    expected = grassmann_distance(found, vectors, row_weights)
+    assert_allclose(told, expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("n_units", "until_near", "n_epochs"),
+    [(64, True, 10), (64, False, 30), (2, True, 30)],
+)
+def test_regression_ends_where_near_is_enough_and_the_vectors_are_near(
+    n_units, until_near, n_epochs
+):
+    sizes = {"hidden_layer_sizes": (n_units, n_units)}
+    reader, pairs = waves(until_near=until_near, **sizes)
+    mlp, vectors, history = learn(reader, pairs, 30)
+    assert len(history.loss_curve) == n_epochs
+    distance = grassmann_distance(reader.outputs(mlp.frozen()), vectors)
+    assert (distance < 0.01 * vectors.shape[1]) == (n_units == 64)
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 3, 4, 100])
+def test_cycles_are_as_many_epochs_as_asked_for(max_iter):
+    schedule = Schedule(max_iter, 5e-3, 1e-4, 0.0, max_iter, "one_cycle", 10)
+    cycles = _whole_graph._cycles(schedule, until_near=True)
+    assert sum(cycle.max_iter for cycle in cycles) == max_iter
+    assert all(cycle.max_iter > 0 for cycle in cycles)
+    assert cycles[-1].learning_rate == 5e-3
 
 
 @pytest.mark.parametrize("laplacian", LAPLACIANS)
