@@ -21,6 +21,7 @@ from skspectralnet._plan import Components, Size, batch_size_of, batch_task, gra
 from skspectralnet._rows import dense_rows, in_memory, rows_at_once, standard_points
 from skspectralnet._selection import (
     ALL_EQUAL,
+    LEAST_KNIT,
     SOLVED_ROWS,
     Contest,
     OpenNeighbors,
@@ -130,7 +131,11 @@ def selected(given, rng, fit_task):
         contest=lambda: more().again(),
         larger=functools.partial(_larger, more, given),
     )
-    best, selection = choose(candidates, _solved(sample, given, candidates[:-1]), ways)
+    whole = [candidate for candidate in candidates if candidate.whole]
+    thin = bool(whole) and _is_crowded(given)
+    plain = candidates[:-1]
+    solved = ways.larger(whole) if thin else _solved(sample, given, plain)
+    best, selection = choose(candidates, solved, ways, thin=thin)
     rng.set_state(best.rng.get_state())
     best.fit_task.release()
     if given.params.verbose:
@@ -160,6 +165,11 @@ def _more_rows(sample, given):
 def _has_more(given):
     """Whether there are more rows than those whose graph is solved first."""
     return given.graph is None and len(given.encoded.rows) > SOLVED_ROWS
+
+
+def _is_crowded(given):
+    """Whether a few rows cannot have enough of each cluster, whatever these are."""
+    return _has_more(given) and given.components.n_expected * LEAST_KNIT > SOLVED_ROWS
 
 
 def _larger(more, given, plain):

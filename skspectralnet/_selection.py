@@ -355,7 +355,7 @@ class Ways(NamedTuple):
     larger: object
 
 
-def choose(candidates, solved, ways):
+def choose(candidates, solved, ways, *, thin=False):
     """Fit candidates, no more than needed, until one is taken.
 
     Parameters
@@ -369,6 +369,9 @@ def choose(candidates, solved, ways):
         clusters has few of the others. Where it is settled, and batches do not
         find its clusters, that of all rows is fitted.
     ways : Ways
+    thin : bool, default=False
+        Whether `solved` is on more rows as it is, because few cannot have enough of
+        each cluster.
 
     Returns
     -------
@@ -377,8 +380,9 @@ def choose(candidates, solved, ways):
     selection : Selection
     """
     last, whole = candidates[-1], [c for c in candidates if c.whole]
-    thin = solved is not None and not solved.settled and solved.thin
-    if thin:  # a batch has fewer rows of that cluster still
+    if not thin and solved is not None and not solved.settled and solved.thin:
+        # A batch has fewer rows of that cluster still.
+        thin = True
         solved = ways.larger(dict.fromkeys([*whole, solved.taken])) or solved
     if solved is None:
         return _best_fitted([c for c in candidates if not c.whole], ways)

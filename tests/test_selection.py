@@ -9,7 +9,12 @@ from sklearn.datasets import load_digits, make_blobs, make_moons
 from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
 
-from skspectralnet import SiameseEmbedding, SpectralNetClustering, SpectralNetEmbedding
+from skspectralnet import (
+    SiameseEmbedding,
+    SpectralNetClustering,
+    SpectralNetEmbedding,
+    _candidates,
+)
 from skspectralnet._defaults import batch_neighbors, neighbor_shares
 from skspectralnet._divisions import well_knit
 from skspectralnet._graph import modularity, modularity_parts
@@ -294,6 +299,32 @@ def test_thin_clusters_that_more_rows_settle_need_no_learned_space():
     candidates = [candidate(name) for name in (FINE, ALL_ROWS, LEARNED)]
     assert choose(candidates, solved, fits.ways(solved))[0] == ALL_ROWS
     assert fits.fitted == [ALL_ROWS]
+
+
+def test_clusters_of_more_rows_are_not_looked_for_on_still_more():
+    y, mixed = np.arange(30) // 15, np.arange(30) % 2
+    solved = contest_of(two_rings(15), **{ALL_ROWS: mixed})
+    fits = Fitted(contest_of(two_rings(15)), **{ALL_ROWS: mixed, LEARNED: y})
+    candidates = [candidate(name) for name in (FINE, ALL_ROWS, LEARNED)]
+    assert choose(candidates, solved, fits.ways(solved), thin=True)[0] == LEARNED
+    assert fits.fitted == [LEARNED]
+
+
+@pytest.mark.parametrize("n_clusters", [204, 205])
+def test_few_rows_are_not_looked_at_where_clusters_have_too_few(
+    n_clusters, monkeypatch
+):
+    """4,096 rows have fewer than 20 of one of 205 clusters, whatever they are."""
+    X, _ = make_blobs(4200, 2, centers=3, random_state=0)
+
+    def look(contest, *_):
+        raise RuntimeError(f"{len(contest.rows)} rows")
+
+    monkeypatch.setattr(_candidates, "_solved", look)
+    model = SpectralNetClustering(n_clusters, random_state=0)
+    n_rows = 4096 if n_clusters == 204 else 4200
+    with pytest.raises(RuntimeError, match=f"^{n_rows} rows$"):
+        model.fit(X)
 
 
 @pytest.mark.parametrize(
