@@ -22,9 +22,11 @@ _VARIANCE_FLOOR = 0.05
 LOG_TIE = 1e-9
 # Median of squared distances to the nearest cluster, as a share of the mean to all.
 _LEAST_SPREAD = 1e-6
-# A start of k-means costs rows times the square of the clusters: so much at most, but
-# so many rows, and for each cluster, have a part in it (benchmarks/speed.py).
-_START_COST, _START_ROWS, _START_ROWS_PER_CLUSTER = 2**30, 4096, 50
+# A start of k-means costs rows times the square of the clusters: so much at most, and so
+# many entries, but so many rows, and for each cluster, have a part in it
+# (benchmarks/speed.py).
+_START_COST, _START_ENTRIES = 2**30, 2**24
+_START_ROWS, _START_ROWS_PER_CLUSTER = 4096, 50
 # Starts of k-means for clusters that are only compared.
 _QUICK_STARTS = 3
 
@@ -151,24 +153,16 @@ class Centers(_ByDistance):
         Of many rows, and of fewer where there are many clusters, the runs are made and
         compared on some, and the best goes on with all of them.
         """
-        least = max(_START_ROWS, _START_ROWS_PER_CLUSTER * n_clusters)
-        n_rows, init = max(least, _START_COST // n_clusters**2), None
-        if n_rows < len(Z):
-            rows = np.sort(random_state.permutation(len(Z))[:n_rows])
-            # k-means++ of float32 rows converts all of them for each centre.
-            some = Z[rows].astype(np.float64)
-            weighing = None if weights is None else weights[rows]
-            if _count_distinct(some, n_clusters) >= n_clusters:
-                kmeans = KMeans(n_clusters, n_init=n_init, random_state=random_state)
-                kmeans.fit(some, sample_weight=weighing)
-                init, n_init = kmeans.cluster_centers_.astype(Z.dtype), 1
-        kmeans = KMeans(
-            n_clusters,
-            init="k-means++" if init is None else init,
-            n_init=n_init,
-            random_state=random_state,
-        ).fit(Z, sample_weight=weights)
-        found = cls(kmeans.cluster_centers_, float(kmeans.inertia_))
+        rows = _start_rows(Z, n_clusters, random_state)
+        # k-means++ of float32 rows converts all of them for each centre.
+        some = Z[rows].astype(np.float64, copy=False)
+        kmeans = KMeans(n_clusters, n_init=n_init, random_state=random_state)
+        kmeans.fit(some, sample_weight=None if weights is None else weights[rows])
+        centers = kmeans.cluster_centers_.astype(Z.dtype, copy=False)
+        if len(some) < len(Z):
+            kmeans.set_params(init=centers, n_init=1).fit(Z, sample_weight=weights)
+            centers = kmeans.cluster_centers_
+        found = cls(centers, float(kmeans.inertia_))
         return _by_size(found, Z, weights)
 
     def take(self, order):
@@ -474,6 +468,17 @@ def _by_size(assignment, Z, weights=None):
             break
         assignment = assignment.take(order)
     return assignment
+
+
+def _start_rows(Z, n_clusters, random_state):
+    """The rows with which k-means starts: numbers, or a slice for all."""
+    most = min(_START_COST // n_clusters**2, _START_ENTRIES // Z.shape[1])
+    n_rows = max(most, _START_ROWS, _START_ROWS_PER_CLUSTER * n_clusters)
+    if n_rows < len(Z):
+        rows = np.sort(random_state.permutation(len(Z))[:n_rows])
+        if _count_distinct(Z[rows], n_clusters) >= n_clusters:
+            return rows
+    return slice(None)
 
 
 def _count_distinct(Z, enough):

@@ -57,7 +57,11 @@ def test_starts_of_many_rows_are_compared_on_some(monkeypatch, global_random_see
     assert adjusted_rand_score(labels, found.labels(Z)) > 0.99
     del fitted[:]
     fit(Z[:, :3].astype(np.float32), 3)
-    assert fitted == [(8190, np.float32, 10)]  # few clusters cost little
+    assert fitted == [(8190, np.float64, 10)]  # few clusters cost little
+    del fitted[:]
+    monkeypatch.setattr(_assignment, "_START_ENTRIES", 3 * 5000)
+    fit(Z[:, :3].astype(np.float32), 3)
+    assert fitted == [(5000, np.float64, 10), (8190, np.float32, 1)]
 
 
 def same_posterior(Z, mixture):
