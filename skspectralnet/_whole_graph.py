@@ -329,7 +329,7 @@ def regress(reader, targets, mlp, schedule, *, generator, **hooks):
     mlp : MLP
         Trained in place: its outputs are then the vectors, in their own size.
     schedule : Schedule
-        Of one cycle.
+        Of one cycle, or of both.
     generator : torch.Generator
     **hooks
         `interrupts` and `epochs` of the training.
