@@ -22,8 +22,8 @@ _VARIANCE_FLOOR = 0.05
 LOG_TIE = 1e-9
 # Median of squared distances to the nearest cluster, as a share of the mean to all.
 _LEAST_SPREAD = 1e-6
-# A start of k-means costs rows times the square of the clusters: so much at most, and so
-# many entries, but so many rows, and for each cluster, have a part in it
+# A start of k-means costs rows times the square of the clusters: so much at most, and
+# so many entries, but so many rows, and for each cluster, have a part in it
 # (benchmarks/speed.py).
 _START_COST, _START_ENTRIES = 2**30, 2**24
 _START_ROWS, _START_ROWS_PER_CLUSTER = 4096, 50
