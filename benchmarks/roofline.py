@@ -128,8 +128,8 @@ class Counted(TorchDispatchMode):
     def rows(self, batch):
         """A reader of rows that counts one read and one write of float32."""
 
-        def read(rows, which):
-            found = batch(rows, which)
+        def read(rows, which, dtype=np.float64):
+            found = batch(rows, which, dtype)
             moved = 4 * found.size + rows.X.dtype.itemsize * found.size
             self.seconds += self.machine.moving(moved)
             return found
