@@ -145,11 +145,11 @@ def seconds_of_the_peer_on_moons():
 @claim(README)
 def many_rows():
     million, ten = (runs("scale", rows=n, subsample=200_000)[0] for n in (10**6, 10**7))
-    assert min(million["ari"], ten["ari"]) > 0.999
     return (
         f"A million rows in twenty curved clusters take {million['wall']:.0f} seconds, "
         f"ten million {ten['wall']:.0f} seconds and "
-        f"{ten['anonymous_mib'] / 1024:.1f} GiB (ARI above 0.999;"
+        f"{ten['anonymous_mib'] / 1024:.1f} GiB "
+        f"(one seed each, ARI {million['ari']:.2f} and {ten['ari']:.2f};"
     )
 
 
