@@ -457,7 +457,8 @@ def solved_clusters(
         Those of rows without an edge, so far are they from all others, are 0.
     gap : bool
         Whether the spectrum has a gap after them: the last of as many eigenvalues is
-        at most a third of the next one.
+        at most a third of the next one, which is not 0: of more pieces than clusters
+        the spectrum does not say which belong together.
     """
     same = np.random.RandomState(0)
     graph = neighbor_affinity(
@@ -470,11 +471,11 @@ def solved_clusters(
         return labels, False
     if len(linked) < len(labels):
         graph = graph[linked][:, linked]
-    if components.n_trivial == 0:
-        # As many pieces as clusters are these, by the first eigenvectors: eigenvalue 0.
-        n_pieces, labels[linked] = pieces(graph)
-        if n_pieces == components.n_expected > 1:
-            return labels, True
+    n_pieces, members = pieces(graph)
+    if components.n_trivial == 0 and n_pieces == components.n_expected > 1:
+        # These are the clusters, by the first eigenvectors: eigenvalue 0.
+        labels[linked] = members
+        return labels, True
     n_vectors = min(components.n_learned, graph.shape[0] - 1)
     pairs = graph_eigenpairs(graph, n_vectors, laplacian, same)
     values = decays = pairs.eigenvalues
@@ -484,7 +485,7 @@ def solved_clusters(
     labels[linked] = clusters_of_vectors(pairs.vectors, decays, n_clusters)
     last = n_clusters - 1  # as many eigenvalues as clusters
     gap = 0 < last < len(values) - 1 and _GAP * values[last] <= values[last + 1]
-    return labels, bool(gap)
+    return labels, bool(gap and n_pieces <= n_clusters)
 
 
 def clusters_of_vectors(vectors, decays, n_clusters):

@@ -348,6 +348,15 @@ def test_as_many_pieces_as_clusters_are_the_clusters(rng):
         assert gap
 
 
+@pytest.mark.parametrize("laplacian", ["random_walk", "symmetric", "unnormalized"])
+def test_more_pieces_than_clusters_are_no_gap(laplacian, rng):
+    X, _ = make_blobs(300, centers=5, cluster_std=0.1, random_state=rng)
+    for n_clusters in (2, 3, 4):
+        components = Components(n_clusters + 3, n_clusters, 0)
+        found = solved_clusters(X, 10, "self_tuning", laplacian, components, None)
+        assert not found[1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("turns", [2.5, 3])
