@@ -146,7 +146,7 @@ class Centers(_ByDistance):
 
     @classmethod
     def fit(cls, Z, n_clusters, n_init, random_state, weights=None):
-        r"""Return the best of `n_init` runs of k-means.
+        r"""Return the best of `n_init` runs of k-means; of one that is clearly best.
 
         Of :math:`\sum_i w_i |z_i - c|^2` where rows have weights.
 
@@ -156,8 +156,11 @@ class Centers(_ByDistance):
         rows = _start_rows(Z, n_clusters, random_state)
         # k-means++ of float32 rows converts all of them for each centre.
         some = Z[rows].astype(np.float64, copy=False)
-        kmeans = KMeans(n_clusters, n_init=n_init, random_state=random_state)
-        kmeans.fit(some, sample_weight=None if weights is None else weights[rows])
+        of_some = None if weights is None else weights[rows]
+        kmeans = _clear_run(some, n_clusters, of_some)
+        if kmeans is None:
+            kmeans = KMeans(n_clusters, n_init=n_init, random_state=random_state)
+            kmeans.fit(some, sample_weight=of_some)
         centers = kmeans.cluster_centers_.astype(Z.dtype, copy=False)
         if len(some) < len(Z):
             kmeans.set_params(init=centers, n_init=1).fit(Z, sample_weight=weights)
@@ -244,7 +247,7 @@ class Rotation(_ByDistance):
         Weights of rows only move the centres: copies of a row turn nothing.
         """
         leading = Z[:, :n_clusters].astype(np.float64)
-        R, pivots = qr(leading.T, mode="r", pivoting=True)
+        R, pivots = _pivoted(leading)
         size = np.abs(np.diag(R))  # descending
         rank = np.count_nonzero(size > size[0] * np.sqrt(np.finfo(Z.dtype).eps))
         picked = pivots[: max(rank, 1)]
@@ -470,6 +473,34 @@ def _by_size(assignment, Z, weights=None):
     return assignment
 
 
+def _pivoted(leading):
+    """R of column-pivoted QR of the transposed rows, and the order it picks them in."""
+    return qr(leading.T, mode="r", pivoting=True)
+
+
+def _clear_run(Z, n_clusters, weights):
+    r"""The run of k-means from rows that pivoted QR picks, where it is clearly best.
+
+    That is where its inertia is less than what two of its clusters as one, of
+    :math:`n` rows or weights, would add to it:
+    :math:`n_i n_j / (n_i + n_j) |c_i - c_j|^2` (J. H. Ward, "Hierarchical Grouping to
+    Optimize an Objective Function", JASA 58, 1963). Clusters of less inertia have no
+    two of these in one, however the other rows are divided. None where it is more:
+    runs of k-means that have two as one, and another in two, may be better or worse.
+    """
+    if not 1 < n_clusters <= Z.shape[1]:
+        return None
+    picked = _pivoted(Z[:, :n_clusters])[1][:n_clusters]
+    run = KMeans(n_clusters, init=Z[picked], n_init=1).fit(Z, sample_weight=weights)
+    masses = np.bincount(run.labels_, weights, minlength=n_clusters).astype(np.float64)
+    if masses.min() == 0.0:
+        return None
+    joined = euclidean_distances(run.cluster_centers_, squared=True)
+    joined *= np.outer(masses, masses) / np.add.outer(masses, masses)
+    least = joined[~np.eye(n_clusters, dtype=bool)].min()
+    return run if run.inertia_ < least else None
+
+
 def _start_rows(Z, n_clusters, random_state):
     """The rows with which k-means starts: numbers, or a slice for all."""
     most = min(_START_COST // n_clusters**2, _START_ENTRIES // Z.shape[1])
@@ -489,7 +520,7 @@ def _count_distinct(Z, enough):
     """
     unit = 256 * np.finfo(Z.dtype).eps * float(np.max(np.abs(Z), initial=0.0)) or 1.0
     n_distinct = 0
-    for rows in (Z[: 100 * enough], Z):
+    for rows in (Z[: 4 * enough], Z[: 100 * enough], Z):
         n_distinct = len(np.unique(np.round(rows / unit), axis=0))
         if n_distinct >= enough:
             break

@@ -53,15 +53,57 @@ def test_starts_of_many_rows_are_compared_on_some(monkeypatch, global_random_see
     rng = np.random.RandomState(global_random_seed)
     Z, labels = groups(rng, [520, 520, *[55] * 130])  # 132 in 8,190 rows
     found = fit(Z.astype(np.float32), 132, seed=global_random_seed)
-    assert fitted == [(6600, np.float64, 10), (8190, np.float32, 1)]
+    assert fitted == [(6600, np.float64, 1), (8190, np.float32, 1)]
     assert adjusted_rand_score(labels, found.labels(Z)) > 0.99
     del fitted[:]
     fit(Z[:, :3].astype(np.float32), 3)
-    assert fitted == [(8190, np.float64, 10)]  # few clusters cost little
+    assert fitted == [(8190, np.float64, 1)]  # few clusters cost little
+    del fitted[:]
+    Z[:, :3] = rng.normal(size=(8190, 3))  # several starts, where none is clearly best
+    fit(Z[:, :3].astype(np.float32), 3)
+    assert fitted == [(8190, np.float64, 1), (8190, np.float64, 10)]
     del fitted[:]
     monkeypatch.setattr(_assignment, "_START_ENTRIES", 3 * 5000)
     fit(Z[:, :3].astype(np.float32), 3)
-    assert fitted == [(5000, np.float64, 10), (8190, np.float32, 1)]
+    kinds = [(5000, np.float64, 1), (5000, np.float64, 10), (8190, np.float32, 1)]
+    assert fitted == kinds
+
+
+def test_many_clear_clusters_are_found_by_one_start(rng):
+    sizes = rng.randint(6, 60, size=150)
+    Z, labels = groups(rng, sizes)
+    turned = (Z / np.sqrt(sizes)[labels, None]) @ ortho_group.rvs(150, random_state=rng)
+    found = fit(turned, 150, n_init=1)
+    assert adjusted_rand_score(labels, found.labels(turned)) == 1.0
+
+
+def test_no_start_is_better_where_one_is_clearly_best(rng):
+    n_clear = 0
+    for spread in np.geomspace(0.3, 6.0, 12):
+        sizes = rng.randint(5, 40, size=6)
+        Z, _ = groups(rng, sizes, spread)
+        clear = _assignment._clear_run(Z, 6, None)
+        if clear is None:
+            continue
+        n_clear += 1
+        for start in range(20):
+            other = KMeans(6, init="random", n_init=1, random_state=start).fit(Z)
+            if other.inertia_ < clear.inertia_ * (1.0 - 1e-9):
+                counts = np.histogram2d(other.labels_, clear.labels_, bins=6)[0]
+                whole = counts == np.bincount(clear.labels_)
+                assert whole.sum(axis=1).max() <= 1  # no two of them in one
+    assert 0 < n_clear < 12
+
+
+def test_inertia_and_the_cost_of_joining_by_hand():
+    # 30 rows at (1, +-h) and 2 at (+-h, 1): inertia 32 h^2, as one 2 * 30 / 32 more,
+    # times the squared distance of the centres, 2.
+    for h, is_clear in ((0.34, True), (0.345, False)):  # 0.3423 ^ 2 * 32 = 3.75
+        Z = np.array([[1.0, h]] * 15 + [[1.0, -h]] * 15 + [[h, 1.0], [-h, 1.0]])
+        found = _assignment._clear_run(Z, 2, None)
+        assert (found is not None) is is_clear
+        if is_clear:
+            assert found.inertia_ == pytest.approx(32 * h**2)
 
 
 def same_posterior(Z, mixture):
