@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import pairwise_distances
 from sklearn.neighbors import NearestNeighbors
 
+from skspectralnet import _affinity
 from skspectralnet._affinity import (
     DenseAffinity,
     SparseAffinity,
@@ -261,8 +262,10 @@ def test_equal_rows_are_linked_with_weight_one(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_squared_distances(dtype, rng):
-    points = random_points(rng, dtype=dtype)
+@pytest.mark.parametrize("columns", [1024, 2])  # of a part; 2: in several
+def test_squared_distances(columns, dtype, rng, monkeypatch):
+    monkeypatch.setattr(_affinity, "_PART_COLUMNS", columns)
+    points = random_points(rng, d=5, dtype=dtype)
     squared = squared_distances(points)
     expected = pairwise_distances(points.double(), metric="sqeuclidean")
     off = ~np.eye(len(points), dtype=bool)

@@ -515,6 +515,11 @@ def test_probabilities_are_those_of_the_densities(dtype, rng):
     assert ((found > 0.05) & (found < 0.95)).any()  # some rows are in doubt
 
 
+def test_the_scale_of_a_mixture_is_that_of_its_gaussians(rng):
+    Z, _ = groups(rng, [30, 20], spread=1.0)
+    assert fit(Z, 2, "mixture").spread(Z) == fit(7.0 * Z, 2, "mixture").spread(Z) == 1.0
+
+
 def test_probabilities_of_rows_alone(rng):
     Z = rng.normal(size=(200, 6)) * [1, 1, 1, 1, 1e-3, 0]
     mixture = fit(Z, 4, "mixture")
