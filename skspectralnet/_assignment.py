@@ -490,8 +490,10 @@ def _clear_run(Z, n_clusters, weights):
     """
     if not 1 < n_clusters <= Z.shape[1]:
         return None
-    picked = _pivoted(Z[:, :n_clusters])[1][:n_clusters]
-    run = KMeans(n_clusters, init=Z[picked], n_init=1).fit(Z, sample_weight=weights)
+    enough = max(_START_ROWS, _START_ROWS_PER_CLUSTER * n_clusters)
+    some = Z[:: -(-len(Z) // enough)]
+    picked = some[_pivoted(some[:, :n_clusters])[1][:n_clusters]]
+    run = KMeans(n_clusters, init=picked, n_init=1).fit(Z, sample_weight=weights)
     masses = np.bincount(run.labels_, weights, minlength=n_clusters).astype(np.float64)
     if masses.min() == 0.0:
         return None
