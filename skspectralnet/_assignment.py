@@ -12,6 +12,7 @@ from sklearn.metrics import pairwise_distances_argmin
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.mixture import GaussianMixture
 
+from skspectralnet._hierarchy import ward_costs
 from skspectralnet._tasks import warn
 
 # Added to every variance of a mixture, as a share of the largest variance of a
@@ -479,14 +480,12 @@ def _pivoted(leading):
 
 
 def _clear_run(Z, n_clusters, weights):
-    r"""The run of k-means from rows that pivoted QR picks, where it is clearly best.
+    """The run of k-means from rows that pivoted QR picks, where it is clearly best.
 
-    That is where its inertia is less than what two of its clusters as one, of
-    :math:`n` rows or weights, would add to it:
-    :math:`n_i n_j / (n_i + n_j) |c_i - c_j|^2` (J. H. Ward, "Hierarchical Grouping to
-    Optimize an Objective Function", JASA 58, 1963). Clusters of less inertia have no
-    two of these in one, however the other rows are divided. None where it is more:
-    runs of k-means that have two as one, and another in two, may be better or worse.
+    That is where its inertia is less than two of its clusters as one would add to it
+    (:func:`ward_costs`): clusters of less inertia have no two of these in one, however
+    the other rows are divided. None where it is more: runs of k-means that have two as
+    one, and another in two, may be better or worse.
     """
     if not 1 < n_clusters <= Z.shape[1]:
         return None
@@ -494,13 +493,10 @@ def _clear_run(Z, n_clusters, weights):
     some = Z[:: -(-len(Z) // enough)]
     picked = some[_pivoted(some[:, :n_clusters])[1][:n_clusters]]
     run = KMeans(n_clusters, init=picked, n_init=1).fit(Z, sample_weight=weights)
-    masses = np.bincount(run.labels_, weights, minlength=n_clusters).astype(np.float64)
-    if masses.min() == 0.0:
-        return None
-    joined = euclidean_distances(run.cluster_centers_, squared=True)
-    joined *= np.outer(masses, masses) / np.add.outer(masses, masses)
-    least = joined[~np.eye(n_clusters, dtype=bool)].min()
-    return run if run.inertia_ < least else None
+    masses = np.bincount(run.labels_, weights, minlength=n_clusters)
+    squares = euclidean_distances(run.cluster_centers_, squared=True)
+    clear = masses.all() and run.inertia_ < ward_costs(squares, masses).min()
+    return run if clear else None
 
 
 def _start_rows(Z, n_clusters, random_state):

@@ -280,10 +280,10 @@ class SpectralNetClustering(ClusterMixin, BaseSpectralNet):
     n_init : int, default=10
         Starts of k-means, or of the mixture, each from a k-means of its own. Where
         rows times squared clusters exceed 2 ** 30, those of k-means are made and
-        compared on a part of the rows, at least 50 for each cluster. None are made
-        where a first one, from the rows that pivoted QR picks, has less inertia than
-        two of its clusters as one would add: no better clusters have two of these in
-        one.
+        compared on a part of the rows, at least 50 for each cluster. Those of k-means
+        are left out where a first one, from the rows that pivoted QR picks, has less
+        inertia than two of its clusters as one would add: no better clusters have two
+        of these in one.
     verbose : int, default=0
         Above 0, progress bars on the standard error, and at the end a line with the
         clusters found, the last of `summary`. Above 1, a line after each stage as

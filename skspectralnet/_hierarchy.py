@@ -123,16 +123,8 @@ class Gaps(NamedTuple):
         return cls(np.minimum(squares, squares.T), np.maximum(counts, 1))
 
     def costs(self):
-        """Ward's criterion with these distances, (n_clusters, n_clusters).
-
-        :math:`n_i n_j / (n_i + n_j) |x_i - x_j|^2`, x the nearest two rows (J. H. Ward,
-        "Hierarchical Grouping to Optimize an Objective Function", JASA 58, 1963, has
-        the means). Infinite on the diagonal.
-        """
-        n = self.counts
-        costs = self.squares * (n[:, None] * n / (n[:, None] + n))
-        np.fill_diagonal(costs, np.inf)
-        return costs
+        """Those of :func:`ward_costs`, x the nearest two rows in place of the means."""
+        return ward_costs(self.squares, self.counts)
 
     def merged(self, i, j):
         """The same with clusters i < j as one, in the place of i."""
@@ -142,6 +134,29 @@ class Gaps(NamedTuple):
         squares[:, i] = squares[i]
         squares = np.delete(np.delete(squares, j, axis=0), j, axis=1)
         return Gaps(squares, np.delete(counts, j))
+
+
+def ward_costs(squares, counts):
+    """Ward's criterion: what two clusters as one add to the inertia.
+
+    :math:`n_i n_j / (n_i + n_j) |x_i - x_j|^2`, x the means (J. H. Ward, "Hierarchical
+    Grouping to Optimize an Objective Function", JASA 58, 1963).
+
+    Parameters
+    ----------
+    squares : ndarray of shape (n_clusters, n_clusters)
+        *Squared* distances.
+    counts : ndarray of shape (n_clusters,)
+        Rows of each, or the sums of their weights; above 0.
+
+    Returns
+    -------
+    ndarray of shape (n_clusters, n_clusters)
+        Infinite on the diagonal.
+    """
+    costs = squares * (counts[:, None] * counts / (counts[:, None] + counts))
+    np.fill_diagonal(costs, np.inf)
+    return costs
 
 
 def hierarchy(weights, gaps, labelled):
